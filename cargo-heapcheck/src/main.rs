@@ -1,0 +1,2 @@
+//! cargo heapcheck: see ARCHITECTURE.md.
+fn main() {}

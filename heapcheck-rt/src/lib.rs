@@ -1,0 +1,2 @@
+//! heapcheck-rt: see ARCHITECTURE.md.
+pub mod space;
