@@ -1,0 +1,161 @@
+#![expect(unsafe_code, reason = "instructions that Rust has no words for")]
+//! What only assembly can say on x86-64: system calls, the thread pointer, our one word of thread-local storage.
+//!
+//! The thread-local word is *initial exec*: two loads and no call, which `thread_local!` in a shared object cannot
+//! give on stable Rust. Its symbol lives in `.tbss`; ld.so (or the static linker) gives it a constant offset from
+//! `fs`. It has no destructor, so it stays valid until the thread's last instruction.
+//!
+//! # Safety
+//! A system call is as safe as what it does: the callers in `sys` argue for each. Reads of `fs` are plain loads from
+//! the thread control block, which exists before any code of ours runs.
+
+use core::arch::{asm, global_asm, naked_asm};
+
+/// Performs a system call and returns what the kernel put in `rax`.
+///
+/// # Safety
+/// The call, with these arguments, must not break memory that Rust relies on.
+#[inline(always)]
+pub(crate) unsafe fn syscall(number: usize, args: [usize; 6]) -> isize {
+    let result: isize;
+    // SAFETY: the kernel keeps every register but rax, rcx and r11 (Linux x86-64 ABI, syscall(2)).
+    unsafe {
+        asm!("syscall", inlateout("rax") number as isize => result, in("rdi") args[0], in("rsi") args[1],
+            in("rdx") args[2], in("r10") args[3], in("r8") args[4], in("r9") args[5],
+            lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+global_asm!(
+    ".section .tbss,\"awT\",@nobits",
+    ".globl heapcheck_tls",
+    ".hidden heapcheck_tls",
+    ".type heapcheck_tls,@object",
+    ".size heapcheck_tls,8",
+    ".balign 8",
+    "heapcheck_tls: .zero 8",
+    ".text",
+);
+
+/// Reads this thread's word.
+#[inline(always)]
+pub(crate) fn tls_word() -> usize {
+    let word: usize;
+    // SAFETY: loads our own thread-local symbol.
+    unsafe {
+        asm!("mov {0}, qword ptr [rip + heapcheck_tls@gottpoff]", "mov {0}, qword ptr fs:[{0}]", out(reg) word,
+            options(readonly, nostack, preserves_flags));
+    }
+    word
+}
+
+/// Writes this thread's word.
+#[inline(always)]
+pub(crate) fn set_tls_word(word: usize) {
+    // SAFETY: stores to our own thread-local symbol.
+    unsafe {
+        asm!("mov {1}, qword ptr [rip + heapcheck_tls@gottpoff]", "mov qword ptr fs:[{1}], {0}", in(reg) word,
+            out(reg) _, options(nostack, preserves_flags));
+    }
+}
+
+/// The distance of our thread-local word from the thread pointer: the same in every thread.
+pub(crate) fn tls_offset() -> isize {
+    let offset: isize;
+    // SAFETY: loads a constant that the linker made.
+    unsafe {
+        asm!("mov {0}, qword ptr [rip + heapcheck_tls@gottpoff]", out(reg) offset,
+            options(readonly, nostack, preserves_flags));
+    }
+    offset
+}
+
+/// The thread pointer: the address of the thread control block, whose first word points at itself.
+#[inline(always)]
+pub(crate) fn thread_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: the psABI (x86-64 TLS, variant II) puts the block's own address at fs:0.
+    unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) pointer, options(readonly, nostack, preserves_flags)) };
+    pointer
+}
+
+/// The stack pointer here.
+#[inline(always)]
+pub(crate) fn stack_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}
+
+/// The frame pointer here; the caller's own frame when the runtime is built with frame pointers.
+#[inline(always)]
+pub(crate) fn frame_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rbp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}
+
+/// Stores the registers that a callee keeps (rbx rbp r12 r13 r14 r15), where pointers of the caller may be.
+#[inline(never)]
+pub(crate) fn callee_saved() -> [usize; 6] {
+    let mut saved = [0usize; 6];
+    // SAFETY: writes six words into the array.
+    unsafe {
+        asm!("mov [{0}], rbx", "mov [{0} + 8], rbp", "mov [{0} + 16], r12", "mov [{0} + 24], r13",
+            "mov [{0} + 32], r14", "mov [{0} + 40], r15", in(reg) saved.as_mut_ptr(), options(nostack, preserves_flags));
+    }
+    saved
+}
+
+/// Asks for the cache line at `address`.
+#[inline(always)]
+pub(crate) fn prefetch(address: usize) {
+    // SAFETY: a prefetch never faults.
+    unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address as *const i8) };
+}
+
+/// Returns from a signal handler (rt_sigreturn(2)); only the kernel may jump here.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn signal_return() {
+    naked_asm!("mov eax, 15", "syscall")
+}
+
+/// Starts `entry(argument)` in a new task that shares our memory (clone(2)), on `stack_top`. The task ends by the exit
+/// system call and never returns. It has no thread-local storage of its own: `entry` must not touch any.
+///
+/// # Safety
+/// `stack_top` is 16-byte aligned and ends a writable mapping that outlives the task; `entry` keeps the rule above.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn clone_task(
+    flags: usize, stack_top: usize, child_tid: *mut u32, entry: extern "C" fn(usize), argument: usize,
+) -> isize {
+    // The kernel gets flags rdi, stack rsi, parent_tid rdx, child_tid r10, tls r8.
+    naked_asm!(
+        "mov r9, rcx", "mov r11, r8", "mov r10, rdx", "xor edx, edx", "xor r8d, r8d",
+        "sub rsi, 16", "mov [rsi], r9", "mov [rsi + 8], r11",
+        "mov eax, 56", "syscall",
+        "test rax, rax", "jz 2f", "ret",
+        "2:", "xor ebp, ebp", "pop rax", "pop rdi", "call rax", "xor edi, edi", "mov eax, 60", "syscall", "ud2",
+    )
+}
+
+/// Calls `visit` with a context and leaves a weak function pointer of the process, or zero when nobody defines it.
+macro_rules! weak_symbol {
+    ($(#[$doc:meta])* $name:ident = $symbol:literal) => {
+        $(#[$doc])*
+        #[inline(never)]
+        pub(crate) fn $name() -> usize {
+            let address: usize;
+            // SAFETY: loads a slot of the global offset table; the weak reference makes it zero when undefined.
+            unsafe {
+                core::arch::asm!(concat!(".weak ", $symbol), concat!("mov {0}, qword ptr [rip + ", $symbol, "@GOTPCREL]"),
+                    out(reg) address, options(readonly, nostack, preserves_flags));
+            }
+            address
+        }
+    };
+}
+pub(crate) use weak_symbol;

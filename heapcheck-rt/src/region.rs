@@ -1,0 +1,145 @@
+#![expect(unsafe_code, reason = "opens pages of the reservation")]
+//! The runtime's one reservation of addresses, and its four parts.
+//!
+//! ```text
+//!   | spans: descriptors | meta: 16 bytes a block | arena: own tables | heap: the program's blocks |
+//! ```
+//!
+//! Addresses are reserved without memory (so nothing counts against overcommit) and opened in growing steps. One
+//! reservation makes two questions cheap that are asked millions of times: *is this word inside the heap?* and *is
+//! this mapping ours?* Under a limit on address space (`ulimit -v`) the reservation takes half of what is left, and
+//! halves again until the kernel agrees; the heap is then simply smaller.
+//!
+//! # Safety
+//! Only pages of the reservation are opened, and nobody else knows their addresses.
+
+use crate::limits::{ARENA_RESERVE, HEAP_RESERVE, META_RESERVE, RESERVE_MIN, SPAN_BYTES};
+use crate::space::OutOfMemory;
+use crate::sys;
+use core::sync::atomic::{AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+
+/// Bytes of a span descriptor.
+pub(crate) const DESCRIPTOR_BYTES: usize = 32;
+
+/// A part that is opened from its low end upwards.
+#[derive(Debug)]
+pub(crate) struct Part {
+    start: AtomicUsize,
+    end: AtomicUsize,
+    open: AtomicUsize,
+}
+
+impl Part {
+    const fn empty() -> Self {
+        Self { start: AtomicUsize::new(0), end: AtomicUsize::new(0), open: AtomicUsize::new(0) }
+    }
+
+    fn set(&self, start: usize, end: usize) {
+        self.start.store(start, Relaxed);
+        self.open.store(start, Relaxed);
+        self.end.store(end, Release);
+    }
+
+    /// The lowest address.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> usize {
+        self.start.load(Relaxed)
+    }
+
+    /// The address behind the last one.
+    #[inline(always)]
+    pub(crate) fn end(&self) -> usize {
+        self.end.load(Relaxed)
+    }
+
+    /// The address up to which memory may be touched.
+    pub(crate) fn open_end(&self) -> usize {
+        self.open.load(Acquire)
+    }
+
+    /// Makes everything below `wanted` usable. The caller holds the lock of whatever lives in this part. Steps grow
+    /// with the part, so that the number of calls stays logarithmic while a small process stays small.
+    pub(crate) fn open_to(&self, wanted: usize) -> Result<(), OutOfMemory> {
+        let open = self.open.load(Relaxed);
+        if wanted <= open {
+            return Ok(());
+        }
+        if wanted > self.end() {
+            return Err(OutOfMemory);
+        }
+        let used = open - self.start();
+        let step = (used / 4).clamp(1 << 20, 64 << 20) & !(SPAN_BYTES - 1);
+        let generous = wanted.max(open + step).next_multiple_of(SPAN_BYTES).min(self.end());
+        let exact = wanted.next_multiple_of(sys::PAGE).min(self.end());
+        for target in [generous, exact] {
+            // SAFETY: the pages lie in our reservation and were never touched.
+            if unsafe { sys::protect(open, target - open, sys::PROT_READ | sys::PROT_WRITE) }.is_ok() {
+                // A large heap is used all over: fewer, larger pages cost less than half to touch and to look up.
+                if used >= 32 << 20 {
+                    sys::want_huge_pages(open, target - open);
+                }
+                self.open.store(target, Release);
+                return Ok(());
+            }
+        }
+        Err(OutOfMemory)
+    }
+}
+
+/// The reservation.
+#[derive(Debug)]
+pub(crate) struct Region {
+    pub(crate) spans: Part,
+    pub(crate) meta: Part,
+    pub(crate) arena: Part,
+    pub(crate) heap: Part,
+}
+
+impl Region {
+    pub(crate) const fn empty() -> Self {
+        Self { spans: Part::empty(), meta: Part::empty(), arena: Part::empty(), heap: Part::empty() }
+    }
+
+    /// Reserves the addresses. Called once, before any other use.
+    pub(crate) fn reserve(&self) -> Result<(), OutOfMemory> {
+        let limit = sys::limit_of(sys::RLIMIT_AS);
+        let mut sizes = if limit == u64::MAX {
+            [HEAP_RESERVE / SPAN_BYTES * DESCRIPTOR_BYTES, META_RESERVE, ARENA_RESERVE, HEAP_RESERVE]
+        } else {
+            shares(limit as usize / 2)
+        };
+        loop {
+            let total: usize = sizes.iter().sum::<usize>() + SPAN_BYTES;
+            if let Ok(base) = sys::reserve(total) {
+                let mut start = base.next_multiple_of(SPAN_BYTES);
+                for (part, size) in [&self.spans, &self.meta, &self.arena, &self.heap].into_iter().zip(sizes) {
+                    part.set(start, start + size);
+                    start += size;
+                }
+                return Ok(());
+            }
+            if total / 2 < RESERVE_MIN {
+                return Err(OutOfMemory);
+            }
+            sizes = shares(total / 2);
+        }
+    }
+
+    /// Whether the mapping or the word is ours.
+    pub(crate) fn contains(&self, address: usize) -> bool {
+        (self.spans.start()..self.heap.end()).contains(&address)
+    }
+
+    /// The whole reservation.
+    pub(crate) fn bounds(&self) -> (usize, usize) {
+        (self.spans.start(), self.heap.end())
+    }
+}
+
+/// Divides a small budget: an eighth for own tables, a quarter for metadata (enough for blocks of 48 bytes and more on
+/// average), the rest for blocks.
+fn shares(total: usize) -> [usize; 4] {
+    let round = |bytes: usize| bytes & !(SPAN_BYTES - 1);
+    let heap = round(total / 8 * 5);
+    [(heap / SPAN_BYTES * DESCRIPTOR_BYTES).next_multiple_of(SPAN_BYTES), round(total / 4), round(total / 8), heap]
+}
