@@ -25,7 +25,7 @@ pub const SHADOW_FRAMES: usize = 2 * DEPTH_MAX;
 pub const SHORT_MAX: usize = 8;
 
 /// Call sites that a thread remembers for short traces; direct mapped.
-pub const MEMO_SLOTS: usize = 128;
+pub const MEMO_SLOTS: usize = 64;
 
 /// Bytes of free blocks of one size class that a thread keeps before it gives half of them back.
 pub const CACHE_BYTES: usize = 64 << 10;

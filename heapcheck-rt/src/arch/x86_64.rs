@@ -117,6 +117,18 @@ pub(crate) fn prefetch(address: usize) {
     unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address as *const i8) };
 }
 
+/// Clears sixteen aligned bytes. Volatile, so that a loop of these stays a loop: as a call to `memset` it would cost
+/// more than the rest of a small allocation.
+///
+/// # Safety
+/// The caller owns the bytes.
+#[inline(always)]
+pub(crate) unsafe fn clear_16(address: usize) {
+    use core::arch::x86_64::{__m128i, _mm_setzero_si128};
+    // SAFETY: as the caller promises; SSE2 is part of x86-64.
+    unsafe { (address as *mut __m128i).write_volatile(_mm_setzero_si128()) };
+}
+
 /// Returns from a signal handler (rt_sigreturn(2)); only the kernel may jump here.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn signal_return() {
@@ -159,3 +171,10 @@ macro_rules! weak_symbol {
     };
 }
 pub(crate) use weak_symbol;
+
+// core is compiled for unwinding and names this function in tables that nobody reads here. Hidden, so that it never
+// stands in front of the real one of a program.
+#[cfg(not(heapcheck_static))]
+core::arch::global_asm!(
+    ".globl rust_eh_personality", ".hidden rust_eh_personality", "rust_eh_personality:", "ud2",
+);

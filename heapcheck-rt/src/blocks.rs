@@ -1,0 +1,365 @@
+#![expect(unsafe_code, reason = "hands memory to the program and takes it back")]
+//! Allocation and release: what the exported functions have in common.
+//!
+//! The fast paths are: find the thread, take the trace, pop a block off a bin, clear it, write its metadata; and back:
+//! find the span, check the metadata, push the block. Everything else is cold and stands in functions of its own.
+//!
+//! # Safety
+//! Blocks that are handed out lie in the heap, are large enough, and belong to the caller until it releases them.
+//! A release is checked against the metadata before anything is touched.
+
+use crate::arch;
+use crate::capture::Caller;
+use crate::fault;
+use crate::heap::classes::{REQUEST_MAX, SIZES, aligned_class_of, class_of};
+use crate::heap::meta::Meta;
+use crate::limits::BLOCK_MAX;
+use crate::scope;
+use crate::space::{BlockId, Slot};
+use crate::start;
+use crate::state::{
+    DEPOT, PAGES, RULES, SCOPES, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF, STACKS_SHORT, STORE,
+};
+use crate::sys::{self, libc::set_errno};
+use crate::thread::Thread;
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// Alignment that every block has.
+const ALIGN: usize = 16;
+
+/// Requests up to this size are cleared by inline stores; a call to `memset` costs more than that.
+const CLEAR_INLINE: usize = 256;
+
+/// Allocates `bytes` that read as zeros. Null, and `errno`, when there is no memory.
+///
+/// The common case is decided before anything is changed, so that every other one can start anew in a function of its
+/// own and this one needs no stack frame.
+#[inline(always)]
+pub(crate) fn allocate(bytes: usize, caller: Caller) -> *mut u8 {
+    let Some(thread) = Thread::current() else { return allocate_first(bytes, ALIGN, caller) };
+    if bytes >= thread.quick_bytes || bytes >= CLEAR_INLINE {
+        return allocate_rarely(thread, bytes, caller);
+    }
+    let class = class_of(bytes);
+    if thread.cache.bin(class).is_empty() {
+        return allocate_rarely(thread, bytes, caller);
+    }
+    let Some(trace) = thread.capture.known(caller) else { return allocate_rarely(thread, bytes, caller) };
+    match thread.cache.bin(class).pop() {
+        Some((block, id)) => {
+            // SAFETY: as in `give_out`.
+            unsafe { clear_quickly(block, bytes) };
+            note(thread, id, bytes, trace);
+            block as *mut u8
+        }
+        None => allocate_rarely(thread, bytes, caller),
+    }
+}
+
+#[inline(never)]
+fn allocate_rarely(thread: &mut Thread, bytes: usize, caller: Caller) -> *mut u8 {
+    if bytes > REQUEST_MAX {
+        return allocate_large(thread, bytes, ALIGN, caller);
+    }
+    let trace = trace_of(thread, caller);
+    take_small(thread, bytes, class_of(bytes), trace)
+}
+
+/// Allocates with an alignment, a power of two.
+pub(crate) fn allocate_aligned(bytes: usize, align: usize, caller: Caller) -> *mut u8 {
+    if align <= ALIGN {
+        return allocate(bytes, caller);
+    }
+    let Some(thread) = Thread::current() else { return allocate_first(bytes, align, caller) };
+    match aligned_class_of(bytes, align) {
+        Some(class) => {
+            let trace = trace_of(thread, caller);
+            take_small(thread, bytes, class, trace)
+        }
+        None => allocate_large(thread, bytes, align, caller),
+    }
+}
+
+#[inline(always)]
+fn take_small(thread: &mut Thread, bytes: usize, class: usize, trace: u32) -> *mut u8 {
+    match thread.cache.bin(class).pop() {
+        Some((block, id)) => give_out(thread, block, id, bytes, trace),
+        None => take_after_refill(thread, bytes, class, trace),
+    }
+}
+
+#[inline(always)]
+fn give_out(thread: &Thread, block: usize, id: BlockId, bytes: usize, trace: u32) -> *mut u8 {
+    // SAFETY: the block is ours and at least `bytes + 1` long, rounded up to sixteen.
+    unsafe { clear(block, bytes) };
+    note(thread, id, bytes, trace);
+    block as *mut u8
+}
+
+#[inline(always)]
+fn note(thread: &Thread, id: BlockId, bytes: usize, trace: u32) {
+    SPANS.meta(id).set_live(bytes, thread.tag, trace, thread.scope);
+    thread.count_allocation();
+}
+
+#[cold]
+#[inline(never)]
+fn take_after_refill(thread: &mut Thread, bytes: usize, class: usize, trace: u32) -> *mut u8 {
+    let bin = thread.cache.bin(class);
+    if STORE.refill(bin, class).is_err() {
+        return out_of_memory();
+    }
+    match bin.pop() {
+        Some((block, id)) => give_out(thread, block, id, bytes, trace),
+        None => out_of_memory(),
+    }
+}
+
+/// Clears a small block: the request, and the link and number that lay in it while it was free.
+///
+/// # Safety
+/// The block belongs to the caller and has `bytes` rounded up to 16, and at least 16, bytes.
+#[inline(always)]
+unsafe fn clear(block: usize, bytes: usize) {
+    if !SETTINGS.zero.load(Relaxed) {
+        return;
+    }
+    // SAFETY: as the caller promises.
+    unsafe {
+        if bytes > CLEAR_INLINE { (block as *mut u8).write_bytes(0, bytes) } else { clear_quickly(block, bytes) }
+    }
+}
+
+/// As [`clear`], for at most [`CLEAR_INLINE`] bytes.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn clear_quickly(block: usize, bytes: usize) {
+    // Stores from both ends meet in the middle, each length with as few as it needs.
+    let end = block + (bytes.max(1) + 15) / 16 * 16;
+    // SAFETY: as the caller promises; blocks are aligned to sixteen.
+    unsafe {
+        arch::clear_16(block);
+        arch::clear_16(end - 16);
+        if bytes <= 32 {
+            return;
+        }
+        arch::clear_16(block + 16);
+        arch::clear_16(end - 32);
+        if bytes <= 64 {
+            return;
+        }
+        let mut at = block + 32;
+        while at < end - 32 {
+            arch::clear_16(at);
+            at += 16;
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_large(thread: &mut Thread, bytes: usize, align: usize, caller: Caller) -> *mut u8 {
+    if bytes > BLOCK_MAX || align > BLOCK_MAX {
+        return out_of_memory();
+    }
+    let trace = trace_of(thread, caller);
+    let Ok((number, id)) = PAGES.take_large(bytes, align, true) else { return out_of_memory() };
+    note(thread, id, bytes, trace);
+    SPANS.address_of(number) as *mut u8
+}
+
+/// The first allocation of a thread, or any allocation of a process that is left alone.
+#[cold]
+#[inline(never)]
+fn allocate_first(bytes: usize, align: usize, caller: Caller) -> *mut u8 {
+    match start::attach() {
+        Some(_) => allocate_aligned(bytes, align, caller),
+        None => start::libc_allocate(bytes, align),
+    }
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn out_of_memory() -> *mut u8 {
+    set_errno(sys::ENOMEM);
+    null_mut()
+}
+
+/// Takes the trace of the caller, as deep as the settings say.
+#[inline(always)]
+pub(crate) fn trace_of(thread: &mut Thread, caller: Caller) -> u32 {
+    match SETTINGS.stacks.load(Relaxed) {
+        STACKS_FULL => thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed)),
+        STACKS_SHORT => thread.capture.short(&RULES, &DEPOT, caller, SETTINGS.short_depth.load(Relaxed)),
+        STACKS_OFF => thread.capture.short(&RULES, &DEPOT, caller, 1),
+        _ => verified_trace_of(thread, caller),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn verified_trace_of(thread: &mut Thread, caller: Caller) -> u32 {
+    let trace = thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed));
+    crate::verify::compare(caller, trace);
+    trace
+}
+
+/// Releases a block. Null is no block; what is not the address of a live block is reported and left alone.
+#[inline(always)]
+pub(crate) fn release(address: usize, caller: Caller) {
+    let Some(span) = SPANS.find(address) else { return release_foreign(address, caller) };
+    let magic = span.magic.load(Relaxed);
+    if magic == 0 {
+        return release_large(address, caller);
+    }
+    let Some(thread) = Thread::current() else { return release_first(address, caller) };
+    let Some(id) = SPANS.block_at(span, magic, address) else { return fault::bad_free(thread, address, caller) };
+    let meta = SPANS.meta(id);
+    if !meta.is_live() {
+        return fault::bad_free(thread, address, caller);
+    }
+    if meta.scope() != thread.quick_scope {
+        return release_rarely(thread, address, caller);
+    }
+    thread.count_free();
+    meta.set_freed(caller.pc(), 0);
+    let class = usize::from(span.class.load(Relaxed));
+    let bin = thread.cache.bin(class);
+    if bin.push(address, id) {
+        STORE.spill(bin, class);
+    }
+}
+
+/// Releases a small block when its free is traced or its scope is another one.
+#[inline(never)]
+fn release_rarely(thread: &mut Thread, address: usize, caller: Caller) {
+    let trace = free_trace_of(thread, caller);
+    let Some(slot) = live_slot(address) else { return };
+    let meta = SPANS.meta(slot.id);
+    count_free(thread, meta);
+    meta.set_freed(caller.pc(), trace);
+    let class = usize::from(SPANS.at(address).class.load(Relaxed));
+    let bin = thread.cache.bin(class);
+    if bin.push(address, slot.id) {
+        STORE.spill(bin, class);
+    }
+}
+
+fn count_free(thread: &Thread, meta: &Meta) {
+    let scope = meta.scope();
+    if scope == thread.scope {
+        thread.count_free();
+    } else {
+        scope::lost_block(&SCOPES, scope);
+    }
+}
+
+#[inline(always)]
+fn free_trace_of(thread: &mut Thread, caller: Caller) -> u32 {
+    match SETTINGS.free_stacks.load(Relaxed) {
+        STACKS_OFF => 0,
+        STACKS_SHORT => thread.capture.short(&RULES, &DEPOT, caller, SETTINGS.short_depth.load(Relaxed)),
+        _ => thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn release_large(address: usize, caller: Caller) {
+    let Some(thread) = Thread::current() else { return release_first(address, caller) };
+    let Some(slot) = live_slot(address) else { return fault::bad_free(thread, address, caller) };
+    let meta = SPANS.meta(slot.id);
+    count_free(thread, meta);
+    let trace = free_trace_of(thread, caller);
+    meta.set_freed(caller.pc(), trace);
+    PAGES.give_back_large(SPANS.number_of(address));
+}
+
+#[cold]
+#[inline(never)]
+fn release_first(address: usize, caller: Caller) {
+    if start::attach().is_some() {
+        release(address, caller);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn release_foreign(address: usize, caller: Caller) {
+    if address == 0 || start::libc_release(address) {
+        return;
+    }
+    if let Some(thread) = Thread::current().or_else(start::attach) {
+        fault::bad_free(thread, address, caller);
+    }
+}
+
+/// Changes a block's size, in place when it fits. Bytes that were not there before read as zeros.
+pub(crate) fn resize(address: usize, bytes: usize, caller: Caller) -> *mut u8 {
+    if address == 0 {
+        return allocate(bytes, caller);
+    }
+    if let Some(moved) = start::libc_resize(address, bytes) {
+        return moved;
+    }
+    let Some(thread) = Thread::current().or_else(start::attach) else { return null_mut() };
+    let Some(slot) = live_slot(address) else {
+        fault::bad_free(thread, address, caller);
+        return null_mut();
+    };
+    if bytes == 0 {
+        release(address, caller);
+        return null_mut();
+    }
+    let meta = SPANS.meta(slot.id);
+    let old = meta.live_size().unwrap_or(0);
+    if resize_in_place(slot, old, bytes) {
+        let trace = trace_of(thread, caller);
+        meta.set_live(bytes, thread.tag, trace, meta.scope());
+        return address as *mut u8;
+    }
+    let new = allocate(bytes, caller);
+    if !new.is_null() {
+        // SAFETY: both blocks are live and at least as long as the shorter size; pages move between large ones only.
+        unsafe {
+            let common = old.min(bytes);
+            let large = old > REQUEST_MAX && bytes > REQUEST_MAX;
+            if !large || !PAGES.move_content(SPANS.number_of(address), SPANS.number_of(new as usize), common) {
+                core::ptr::copy_nonoverlapping(address as *const u8, new, common);
+            }
+        }
+        release(address, caller);
+    }
+    new
+}
+
+fn resize_in_place(slot: Slot, old: usize, new: usize) -> bool {
+    let span = SPANS.at(slot.base);
+    if span.magic.load(Relaxed) == 0 {
+        // A block that shrinks below half moves, so that its memory is not wasted.
+        return new > REQUEST_MAX && new > old / 2 && PAGES.resize_large(SPANS.number_of(slot.base), old, new);
+    }
+    let size = span.size.load(Relaxed) as usize;
+    let fits = new < size && (new <= REQUEST_MAX && SIZES[class_of(new)] as usize == size || new > size / 2 + size / 4);
+    if fits && new > old {
+        // SAFETY: the block is live and `size` bytes long; the bytes behind `old` are nobody's yet.
+        unsafe { ((slot.base + old) as *mut u8).write_bytes(0, new - old) };
+    }
+    fits
+}
+
+/// The slot of the live block that begins at `address`.
+pub(crate) fn live_slot(address: usize) -> Option<Slot> {
+    if !SPANS.covers(address) {
+        return None;
+    }
+    SPANS.slot_of(address).filter(|slot| slot.base == address && SPANS.meta(slot.id).is_live())
+}
+
+/// The exact size of the live block at `address`.
+pub(crate) fn size_of_block(address: usize) -> Option<usize> {
+    live_slot(address).and_then(|slot| SPANS.meta(slot.id).live_size())
+}

@@ -1,0 +1,235 @@
+#![expect(unsafe_code, reason = "walks the thread's own stack")]
+//! Capturing the trace of an allocation.
+//!
+//! Two depths. A *full* trace is the whole stack: [`shadow`] keeps the last walk, so that a new one only steps through
+//! frames that changed. A *short* trace is the innermost few frames: [`memo`] knows those of call sites seen before.
+//! Both step by unwind rules (`unwind`), never by guesses, and therefore through code without frame pointers.
+//!
+//! On a stack that is not the thread's own (a coroutine, a signal's alternate stack) neither memory is used, because
+//! such a stack may have been unmapped since: there every walk is made in full, through reads that cannot fault.
+//!
+//! # Safety
+//! On the thread's own stack a walk reads only words between its stack pointer and the stack's end, which are mapped
+//! while the thread lives.
+
+pub(crate) mod shadow;
+pub(crate) mod memo;
+
+use crate::depot::Depot;
+use crate::limits::{DEPTH_MAX, SHORT_MAX};
+use crate::rule::{Kind, Rule};
+use crate::unwind::{Carefully, Registers, Rules};
+use memo::Memos;
+use shadow::{Shadow, Step, mix, never_trusted};
+
+/// The registers of the caller of an allocation function, at the instruction behind its call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    /// Where the return address lies; the stack pointer is the word above.
+    pub(crate) slot: usize,
+    pub(crate) bp: usize,
+}
+
+impl Caller {
+    /// The return address.
+    #[inline(always)]
+    pub(crate) fn pc(self) -> usize {
+        // SAFETY: the slot is where `call` has just pushed it.
+        unsafe { (self.slot as *const usize).read() }
+    }
+
+    #[inline(always)]
+    fn registers(self) -> Registers {
+        Registers { pc: self.pc(), sp: self.slot + 8, bp: self.bp }
+    }
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// At the outermost frame of the stack.
+    Whole,
+    /// Before it: no rule, or a bound.
+    Cut,
+    /// At a frame that the shadow knows; so many frames stay.
+    Joined(usize),
+}
+
+/// What a thread needs to capture traces.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Capture {
+    /// The thread's own stack; empty until known.
+    pub(crate) stack_low: usize,
+    pub(crate) stack_end: usize,
+    memos: Memos,
+    pub(crate) shadow: Shadow,
+}
+
+impl Capture {
+    /// Whether the walk begins on the thread's own stack.
+    #[inline(always)]
+    fn owns(&self, sp: usize) -> bool {
+        sp.wrapping_sub(self.stack_low) < self.stack_end.wrapping_sub(self.stack_low)
+    }
+
+    /// The short trace of a call site that is known by heart.
+    #[inline(always)]
+    pub(crate) fn known(&self, caller: Caller) -> Option<u32> {
+        self.memos.find(caller.pc(), caller.slot + 8, caller.bp)
+    }
+
+    /// Captures the innermost `depth` frames.
+    #[inline(always)]
+    pub(crate) fn short(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
+        match self.memos.find_deep(caller.pc(), caller.slot + 8, caller.bp) {
+            Some(trace) => trace,
+            None => self.short_walk(rules, depot, caller, depth.min(SHORT_MAX)),
+        }
+    }
+
+    #[inline(never)]
+    fn short_walk(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
+        let at = caller.registers();
+        if !self.owns(at.sp) {
+            return self.elsewhere(rules, depot, at, depth);
+        }
+        let (count, end) = self.walk::<false>(rules, at, depth);
+        let steps = &self.shadow.steps[..count];
+        let hash = steps.iter().rev().fold(3, |hash, step| mix(hash, step.pc as u64));
+        let trace = depot.intern(hash | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
+        // The scratch frames lie in the shadow's struct, but a short walk leaves the shadow itself alone.
+        let Self { memos, shadow, .. } = self;
+        memos.learn(&shadow.steps[..count], trace);
+        trace
+    }
+
+    /// Captures the whole stack, of which the depot keeps the innermost `depth` frames.
+    #[inline(always)]
+    pub(crate) fn full(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
+        let at = caller.registers();
+        if !self.owns(at.sp) {
+            return self.elsewhere(rules, depot, at, depth);
+        }
+        self.shadow.begin();
+        if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp)
+            && joined == self.shadow.len
+            && self.shadow.last_trace != 0
+        {
+            return self.shadow.last_trace;
+        }
+        self.full_walk(rules, depot, at, depth)
+    }
+
+    #[inline(never)]
+    fn full_walk(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
+        self.shadow.begin();
+        let (count, end) = self.walk::<true>(rules, at, DEPTH_MAX);
+        let joined = if let End::Joined(joined) = end { joined } else { 0 };
+        let hash = self.shadow.finish(joined, count, end == End::Cut);
+        let cut = self.shadow.cut || self.shadow.len > depth;
+        let trace = if depth < DEPTH_MAX {
+            let hash = self.shadow.pcs(depth).fold(5, |hash, pc| mix(hash, pc as u64));
+            depot.intern(hash | 1, cut, self.shadow.pcs(depth))
+        } else {
+            depot.intern(hash | 1, cut, self.shadow.pcs(depth))
+        };
+        self.shadow.last_trace = trace;
+        trace
+    }
+
+    /// Steps outwards from `at` and leaves the frames in `shadow.steps`.
+    #[inline(always)]
+    fn walk<const JOIN: bool>(&mut self, rules: &Rules, at: Registers, depth: usize) -> (usize, End) {
+        let Registers { mut pc, mut sp, mut bp } = at;
+        let (mut pc_slot, mut bp_slot) = (sp - 8, 0);
+        let mut count = 0;
+        loop {
+            if JOIN && let Some(joined) = self.shadow.join(pc, sp, bp) {
+                if count > 0 {
+                    self.shadow.reached_through(joined, bp_slot);
+                }
+                return (count, End::Joined(joined));
+            }
+            if count == depth {
+                return (count, End::Cut);
+            }
+            let rule = rules.rule_of(pc);
+            let kind = rule.kind();
+            let step = &mut self.shadow.steps[count];
+            *step = Step {
+                pc, sp, bp, pc_slot, bp_slot,
+                uses_bp: !matches!(kind, Kind::Sp | Kind::End),
+                keeps_bp: rule.saved_bp() == 0,
+            };
+            count += 1;
+            let cfa = match kind {
+                Kind::Sp => sp.wrapping_add(rule.offset()),
+                Kind::Bp => bp.wrapping_add(rule.offset()),
+                Kind::End => return (count, End::Whole),
+                _ => {
+                    let before = Registers { pc, sp, bp };
+                    match rules.step_rarely(rule, before, &mut Carefully::within(sp, self.stack_end)) {
+                        Ok(Some(next)) if next.sp > sp && next.sp <= self.stack_end => {
+                            Registers { pc, sp, bp } = next;
+                            (pc_slot, bp_slot) = (never_trusted(), 0);
+                            continue;
+                        }
+                        Ok(None) => return (count, End::Whole),
+                        _ => return (count, End::Cut),
+                    }
+                }
+            };
+            if cfa <= sp || cfa > self.stack_end || cfa % 8 != 0 {
+                return (count, End::Cut);
+            }
+            pc_slot = cfa - 8;
+            // SAFETY: `sp < cfa <= stack_end`, aligned: the word below the CFA lies on the stack above `sp`.
+            pc = unsafe { (pc_slot as *const usize).read() };
+            let saved = rule.saved_bp();
+            bp_slot = 0;
+            if saved != 0 {
+                bp_slot = cfa - saved;
+                if bp_slot < sp {
+                    return (count, End::Cut);
+                }
+                // SAFETY: the slot lies between `sp` and the CFA.
+                bp = unsafe { (bp_slot as *const usize).read() };
+            }
+            sp = cfa;
+            if pc < 4096 {
+                return (count, End::Whole);
+            }
+        }
+    }
+
+    /// Walks a stack that is not the thread's own.
+    #[cold]
+    #[inline(never)]
+    fn elsewhere(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
+        let mut reader = Carefully::anywhere();
+        let mut at = at;
+        let (mut count, mut cut) = (0, false);
+        while count < depth.min(DEPTH_MAX) {
+            self.shadow.steps[count].pc = at.pc;
+            count += 1;
+            match rules.step_carefully(at, &mut reader) {
+                Ok(Some(next)) if next.pc >= 4096 => at = next,
+                Ok(_) => break,
+                Err(_) => {
+                    cut = true;
+                    break;
+                }
+            }
+        }
+        let steps = &self.shadow.steps[..count];
+        let hash = steps.iter().rev().fold(7, |hash, step| mix(hash, step.pc as u64));
+        depot.intern(hash | 1, cut || count == depth, steps.iter().map(|step| step.pc))
+    }
+
+    /// Forgets all walks: the code that they went through is gone.
+    pub(crate) fn clear(&mut self) {
+        self.memos.clear();
+        self.shadow.clear();
+    }
+}

@@ -1,0 +1,7 @@
+//! The allocator: blocks with side metadata, found from any interior pointer in a few instructions.
+
+pub mod classes;
+pub(crate) mod meta;
+pub(crate) mod span;
+pub(crate) mod pages;
+pub(crate) mod cache;

@@ -1,0 +1,177 @@
+#![expect(unsafe_code, reason = "reads the initial stack and calls the functions of libc that we hide")]
+//! The beginning: the first allocation of a process decides whether it is checked.
+//!
+//! It comes long before the constructor: ld.so and other libraries' constructors allocate. So nothing here may rely on
+//! libc being set up; the environment is read from the initial stack, where the kernel put it.
+//!
+//! A process without `HEAPCHECK` is left alone: its allocations go to libc's own functions under their other names.
+//!
+//! # Safety
+//! `__libc_stack_end` points at the argument count, which the argument and environment pointers follow (x86-64 psABI,
+//! initial process stack). The `__libc_*` functions have the contracts of their namesakes.
+
+use crate::arch::weak_symbol;
+use crate::capture::Capture;
+use crate::heap::meta::EARLY as BORN_EARLY;
+use crate::state::{
+    ACTIVE, COLD, DORMANT, EARLY, PHASE_LOCK, REGION, SETTINGS, SPANS, THREADS, enter, is_recording, phase,
+};
+use crate::sys;
+use crate::thread::Thread;
+use core::ffi::CStr;
+use core::sync::atomic::Ordering::Relaxed;
+
+weak_symbol!(stack_end_symbol = "__libc_stack_end");
+weak_symbol!(environ_symbol = "environ");
+weak_symbol!(libc_malloc = "__libc_malloc");
+weak_symbol!(libc_memalign = "__libc_memalign");
+weak_symbol!(libc_realloc = "__libc_realloc");
+weak_symbol!(libc_free = "__libc_free");
+
+/// Gives the calling thread a record, or answers `None` when this process is left alone.
+pub(crate) fn attach() -> Option<&'static mut Thread> {
+    if phase() == COLD {
+        begin();
+    }
+    if !is_recording() {
+        return None;
+    }
+    let thread = THREADS.attach(SETTINGS.born.load(Relaxed)).ok()?;
+    thread.quick_bytes = if SETTINGS.stacks.load(Relaxed) == 1 {1024} else {0};
+    thread.quick_scope = 0;
+    find_stack(&mut thread.capture, thread.pointer);
+    Some(thread)
+}
+
+/// Decides, once.
+#[cold]
+fn begin() {
+    let _held = PHASE_LOCK.hold();
+    if phase() != COLD {
+        return;
+    }
+    let checked = variable(b"HEAPCHECK").is_some_and(|mode| !mode.is_empty());
+    if !checked {
+        return enter(DORMANT);
+    }
+    if REGION.reserve().is_err() {
+        sys::write_all(2, b"heapcheck: cannot reserve addresses for the heap; this process is not checked\n").ok();
+        return enter(DORMANT);
+    }
+    let opened = REGION.spans.open_to(REGION.spans.start() + 1).and(REGION.heap.open_to(REGION.heap.start() + 1));
+    if opened.is_err() {
+        return enter(DORMANT);
+    }
+    SPANS.begin(&REGION);
+    SETTINGS.born.store(BORN_EARLY, Relaxed);
+    if let Some(s) = variable(b"HEAPCHECK_STACKS") { SETTINGS.stacks.store(match s { b"short" => 1, b"off" => 0, _ => 2 }, Relaxed); }
+    if let Some(s) = variable(b"HEAPCHECK_SHORT_DEPTH") { SETTINGS.short_depth.store((s[0]-b'0') as usize, Relaxed); }
+    enter(EARLY);
+}
+
+/// Finds the bounds of the calling thread's stack where that needs no help of libc: below the thread control block of a
+/// thread that libc made, or in the main thread below the strings that the kernel put on its stack.
+fn find_stack(capture: &mut Capture, pointer: usize) {
+    let sp = crate::arch::stack_pointer();
+    let top = initial_stack();
+    let most = sys::limit_of(sys::RLIMIT_STACK).min(1 << 30) as usize;
+    if sp < top && top - sp <= most.max(8 << 20) {
+        (capture.stack_low, capture.stack_end) = (top - most.max(8 << 20), top);
+    } else if sp < pointer && pointer - sp <= 8 << 20 {
+        (capture.stack_low, capture.stack_end) = (pointer - (8 << 20), pointer);
+    }
+}
+
+/// The address of the argument count, or 0 when nobody tells it.
+pub(crate) fn initial_stack() -> usize {
+    let symbol = stack_end_symbol();
+    // SAFETY: see the head of this file.
+    if symbol == 0 { 0 } else { unsafe { (symbol as *const usize).read() } }
+}
+
+/// The environment that the process was started with.
+fn initial_environment() -> *const *const i8 {
+    let stack = initial_stack() as *const usize;
+    // SAFETY: see the head of this file.
+    unsafe {
+        if !stack.is_null() {
+            return stack.add(stack.read() + 2).cast();
+        }
+        let symbol = environ_symbol() as *const *const *const i8;
+        if symbol.is_null() { core::ptr::null() } else { symbol.read() }
+    }
+}
+
+/// Reads a variable of the initial environment.
+pub(crate) fn variable(name: &[u8]) -> Option<&'static [u8]> {
+    let mut entry = initial_environment();
+    if entry.is_null() {
+        return None;
+    }
+    // SAFETY: the array ends with null, its strings with zero, and both outlive the process's code.
+    unsafe {
+        while !(*entry).is_null() {
+            let text = CStr::from_ptr((*entry).cast()).to_bytes();
+            if text.len() > name.len() && text.starts_with(name) && text[name.len()] == b'=' {
+                return Some(&text[name.len() + 1..]);
+            }
+            entry = entry.add(1);
+        }
+    }
+    None
+}
+
+/// Allocates in a process that is left alone.
+pub(crate) fn libc_allocate(bytes: usize, align: usize) -> *mut u8 {
+    type Malloc = unsafe extern "C" fn(usize) -> *mut u8;
+    type Memalign = unsafe extern "C" fn(usize, usize) -> *mut u8;
+    // SAFETY: the symbols have these types in glibc.
+    unsafe {
+        if align <= 16 && libc_malloc() != 0 {
+            return core::mem::transmute::<usize, Malloc>(libc_malloc())(bytes);
+        }
+        if libc_memalign() != 0 {
+            return core::mem::transmute::<usize, Memalign>(libc_memalign())(align, bytes);
+        }
+    }
+    crate::blocks::out_of_memory()
+}
+
+/// Releases a block that libc allocated, when this process is left alone.
+pub(crate) fn libc_release(address: usize) -> bool {
+    if phase() == COLD {
+        begin();
+    }
+    if is_recording() || libc_free() == 0 {
+        return false;
+    }
+    // SAFETY: the symbol has this type in glibc.
+    unsafe { core::mem::transmute::<usize, unsafe extern "C" fn(usize)>(libc_free())(address) };
+    true
+}
+
+/// Resizes a block that libc allocated, when this process is left alone.
+pub(crate) fn libc_resize(address: usize, bytes: usize) -> Option<*mut u8> {
+    if is_recording() || libc_realloc() == 0 {
+        return None;
+    }
+    // SAFETY: the symbol has this type in glibc.
+    Some(unsafe {
+        core::mem::transmute::<usize, unsafe extern "C" fn(usize, usize) -> *mut u8>(libc_realloc())(address, bytes)
+    })
+}
+
+/// The size of a block that libc allocated, when this process is left alone: asked of the function that ours hides.
+pub(crate) fn libc_usable_size(address: usize) -> Option<usize> {
+    if is_recording() || address == 0 {
+        return None;
+    }
+    let real = crate::real::find(c"malloc_usable_size");
+    // SAFETY: the symbol has this type in every libc.
+    (real != 0).then(|| unsafe { core::mem::transmute::<usize, unsafe extern "C" fn(usize) -> usize>(real)(address) })
+}
+
+/// Whether the process is set up in full.
+pub(crate) fn is_active() -> bool {
+    phase() == ACTIVE
+}

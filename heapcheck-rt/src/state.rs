@@ -1,0 +1,103 @@
+#![forbid(unsafe_code)]
+//! Everything that the runtime remembers, in one place, and the phases of its life.
+//!
+//! ```text
+//!            first allocation              constructor            main              exit
+//!   COLD ----------------------> EARLY ------------------> ACTIVE ---------> ... --------> DONE
+//!     \                                                                                (no more checks)
+//!      `-- HEAPCHECK unset --> DORMANT   allocations go to libc, nothing is recorded
+//! ```
+//!
+//! Lock order, outermost first: check, threads, scopes, a shelf of the store, pages, rules, depot, depot words, arena. A
+//! thread holds at most one shelf. `fork` takes all of them in this order.
+
+use crate::arena::Arena;
+use crate::depot::Depot;
+use crate::heap::cache::{Shelf, Store};
+use crate::heap::classes::CLASSES;
+use crate::heap::pages::Pages;
+use crate::heap::span::Spans;
+use crate::limits::{DEPTH_MAX, SHORT_MAX};
+use crate::region::Region;
+use crate::lock::Lock;
+use crate::scope::Scopes;
+use crate::thread::Threads;
+use crate::unwind::Rules;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+
+/// No allocation was seen yet.
+pub(crate) const COLD: u8 = 0;
+/// Blocks are recorded; the constructor has not run.
+pub(crate) const EARLY: u8 = 1;
+/// Set up in full.
+pub(crate) const ACTIVE: u8 = 2;
+/// The last check is over.
+pub(crate) const DONE: u8 = 3;
+/// This process is left alone.
+pub(crate) const DORMANT: u8 = 4;
+
+pub(crate) static REGION: Region = Region::empty();
+pub(crate) static ARENA: Arena = Arena::on(&REGION.arena);
+pub(crate) static SPANS: Spans = Spans::new();
+pub(crate) static PAGES: Pages = Pages::on(&REGION, &SPANS);
+pub(crate) static STORE: Store =
+    Store { spans: &SPANS, pages: &PAGES, shelves: [const { Shelf::on(&ARENA) }; CLASSES] };
+pub(crate) static RULES: Rules = Rules::on(&ARENA);
+pub(crate) static DEPOT: Depot = Depot::on(&ARENA);
+pub(crate) static THREADS: Threads = Threads::on(&ARENA);
+pub(crate) static SETTINGS: Settings = Settings::new();
+pub(crate) static SCOPES: Scopes = Scopes::new();
+/// Held while the first thread decides what this process is.
+pub(crate) static PHASE_LOCK: Lock = Lock::new();
+static PHASE: AtomicU8 = AtomicU8::new(COLD);
+
+/// How traces are taken.
+pub(crate) const STACKS_OFF: u8 = 0;
+pub(crate) const STACKS_SHORT: u8 = 1;
+pub(crate) const STACKS_FULL: u8 = 2;
+/// Full, and compared with what libgcc's unwinder says.
+pub(crate) const STACKS_VERIFIED: u8 = 3;
+
+/// What the allocation functions look at on every call.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) stacks: AtomicU8,
+    pub(crate) free_stacks: AtomicU8,
+    pub(crate) zero: AtomicBool,
+    pub(crate) depth: AtomicUsize,
+    pub(crate) short_depth: AtomicUsize,
+    /// State bits that new blocks are born with.
+    pub(crate) born: AtomicU8,
+    /// Processes forked so far on the way here: 0 in the first one.
+    pub(crate) generation: AtomicU32,
+}
+
+impl Settings {
+    const fn new() -> Self {
+        Self {
+            stacks: AtomicU8::new(STACKS_FULL),
+            free_stacks: AtomicU8::new(STACKS_OFF),
+            zero: AtomicBool::new(true),
+            depth: AtomicUsize::new(DEPTH_MAX),
+            short_depth: AtomicUsize::new(SHORT_MAX),
+            born: AtomicU8::new(crate::heap::meta::EARLY),
+            generation: AtomicU32::new(0),
+        }
+    }
+}
+
+/// The phase.
+#[inline(always)]
+pub(crate) fn phase() -> u8 {
+    PHASE.load(Acquire)
+}
+
+/// Enters the next phase.
+pub(crate) fn enter(phase: u8) {
+    PHASE.store(phase, Release);
+}
+
+/// Whether blocks are recorded.
+pub(crate) fn is_recording() -> bool {
+    matches!(PHASE.load(Relaxed), EARLY | ACTIVE | DONE)
+}

@@ -1,0 +1,145 @@
+#![expect(unsafe_code, reason = "reads entries of a table that writers may replace")]
+//! A map from one word to one word that is read without a lock and grows without end.
+//!
+//! It serves the rule cache (pc to unwind rule) and the depot (hash of a trace to its number). Reading is one probe in
+//! the common case. Writers take the lock; a full table is copied into one twice as large, and the old one stays where
+//! it is, because a reader may still be looking: all old ones together are smaller than the current one.
+//!
+//! # Safety
+//! The published address is that of a `Head` with its entries, written before it was published and never freed. Entries
+//! are pairs of atomics; a value is stored before its key.
+
+use crate::arena::Arena;
+use crate::lock::{Held, Lock};
+use crate::space::OutOfMemory;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+
+/// Entries of a new table.
+const START: usize = 4096;
+
+#[repr(C)]
+struct Head {
+    mask: usize,
+    used: AtomicUsize,
+}
+
+#[repr(C)]
+struct Entry {
+    key: AtomicU64,
+    value: AtomicU64,
+}
+
+/// The map. Keys and values are not zero.
+#[derive(Debug)]
+pub(crate) struct Table {
+    arena: &'static Arena,
+    pub(crate) lock: Lock,
+    head: AtomicUsize,
+}
+
+impl Table {
+    pub(crate) const fn on(arena: &'static Arena) -> Self {
+        Self { arena, lock: Lock::new(), head: AtomicUsize::new(0) }
+    }
+
+    #[inline(always)]
+    fn entry(head: &Head, index: usize) -> &Entry {
+        // SAFETY: `mask + 1` entries follow the head; see the head of this file.
+        unsafe { &*(head as *const Head).add(1).cast::<Entry>().add(index & head.mask) }
+    }
+
+    #[inline(always)]
+    fn current(&self) -> Option<&'static Head> {
+        let address = self.head.load(Acquire);
+        // SAFETY: see the head of this file.
+        unsafe { (address as *const Head).as_ref() }
+    }
+
+    /// Finds the value of `key`.
+    #[inline(always)]
+    pub(crate) fn find(&self, key: u64) -> Option<u64> {
+        let head = self.current()?;
+        let mut index = place(key);
+        loop {
+            let entry = Self::entry(head, index);
+            let found = entry.key.load(Acquire);
+            if found == key {
+                return Some(entry.value.load(Relaxed));
+            }
+            if found == 0 {
+                return None;
+            }
+            index += 1;
+        }
+    }
+
+    /// Finds the value of `key`, or stores the one that `make` gives, at most once a key.
+    pub(crate) fn find_or_insert(
+        &self, key: u64, make: impl FnOnce() -> Result<u64, OutOfMemory>,
+    ) -> Result<u64, OutOfMemory> {
+        let held = self.lock.hold();
+        if let Some(value) = self.find(key) {
+            return Ok(value);
+        }
+        let head = self.room(&held)?;
+        let value = make()?;
+        Self::put(head, key, value);
+        Ok(value)
+    }
+
+    fn put(head: &Head, key: u64, value: u64) {
+        let mut index = place(key);
+        while Self::entry(head, index).key.load(Relaxed) != 0 {
+            index += 1;
+        }
+        let entry = Self::entry(head, index);
+        entry.value.store(value, Relaxed);
+        entry.key.store(key, Release);
+        head.used.fetch_add(1, Relaxed);
+    }
+
+    /// The current table, with room for one more entry at half load.
+    fn room(&self, _: &Held<'_>) -> Result<&'static Head, OutOfMemory> {
+        let old = self.current();
+        if let Some(head) = old
+            && head.used.load(Relaxed) * 2 <= head.mask
+        {
+            return Ok(head);
+        }
+        let entries = old.map_or(START, |head| (head.mask + 1) * 2);
+        let address = self.arena.take(size_of::<Head>() + entries * size_of::<Entry>())?;
+        // SAFETY: the piece is large enough, zeroed, and ours alone until it is published.
+        let head = unsafe {
+            (address as *mut Head).write(Head { mask: entries - 1, used: AtomicUsize::new(0) });
+            &*(address as *const Head)
+        };
+        if let Some(old) = old {
+            for index in 0..=old.mask {
+                let entry = Self::entry(old, index);
+                let key = entry.key.load(Relaxed);
+                if key != 0 {
+                    Self::put(head, key, entry.value.load(Relaxed));
+                }
+            }
+        }
+        self.head.store(address, Release);
+        Ok(head)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn forget_all(&self) {
+        let _held = self.lock.hold();
+        self.head.store(0, Release);
+    }
+
+    /// The number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.current().map_or(0, |head| head.used.load(Relaxed))
+    }
+}
+
+/// Where to look first. Keys are addresses or hashes; the multiplication spreads both.
+#[inline(always)]
+fn place(key: u64) -> usize {
+    (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24) as usize
+}

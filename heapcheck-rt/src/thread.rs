@@ -1,0 +1,292 @@
+#![expect(unsafe_code, reason = "finds thread records through thread-local storage")]
+//! Threads as the runtime knows them: a record each, found through one thread-local word.
+//!
+//! A record is made at the thread's first allocation or by the trampoline that starts it, lives in the arena, and is
+//! used again when its thread is gone. What must outlast the thread stays in [`Departed`]: where its stack was (libc
+//! keeps stacks for reuse, and an abandoned stack is no root), and its return value until somebody joins it.
+//!
+//! # Safety
+//! A record is written by its own thread only, except while the world is stopped and after the thread is gone. The
+//! thread-local word is zero or points to the record of the thread that reads it.
+
+use crate::arch;
+use crate::arena::{Arena, Buf};
+use crate::capture::Capture;
+use crate::heap::cache::Cache;
+use crate::lock::Lock;
+use crate::space::{Grow, OutOfMemory};
+use crate::sys;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+
+/// The record is in nobody's hands.
+const VACANT: u32 = 0;
+/// Its thread runs.
+pub(crate) const LIVE: u32 = 1;
+/// Its thread is past its destructors and about to end, or has ended.
+pub(crate) const LEAVING: u32 = 2;
+/// Its thread vanished by fork, perhaps in the middle of a change of its lists: the record is never used again.
+const ABANDONED: u32 = 3;
+
+/// A thread.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Thread {
+    pub(crate) cache: Cache,
+    /// What all its blocks have in common; see `heap::meta::tag`.
+    pub(crate) tag: u64,
+    pub(crate) scope: u32,
+    /// Blocks of this scope are released the quick way: the thread's own scope, or one that no block has.
+    pub(crate) quick_scope: u32,
+    /// Requests up to this size are served the quick way: none when traces are not short.
+    pub(crate) quick_bytes: usize,
+    /// Depth of `__lsan_disable`.
+    pub(crate) disabled: u32,
+    /// Blocks allocated by this record's threads, all in all.
+    pub(crate) allocations: AtomicU64,
+    /// Blocks of the current scope freed since the thread entered it.
+    pub(crate) frees: AtomicU64,
+    /// What `allocations` was when the thread entered its scope.
+    pub(crate) entered: AtomicU64,
+    pub(crate) capture: Capture,
+    pub(crate) number: u32,
+    pub(crate) tid: AtomicI32,
+    /// Its thread pointer.
+    pub(crate) pointer: usize,
+    pub(crate) state: AtomicU32,
+    /// Rounds of thread-specific destructors seen.
+    pub(crate) rounds: u32,
+    next: AtomicUsize,
+}
+
+/// A thread that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Departed {
+    pub(crate) pointer: usize,
+    pub(crate) stack_low: usize,
+    pub(crate) stack_end: usize,
+    /// What it returned, until somebody joins it.
+    pub(crate) result: usize,
+    /// It vanished by fork: its stack is a root, because nobody knows what it held.
+    pub(crate) vanished: bool,
+}
+
+/// All threads.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    arena: &'static Arena,
+    pub(crate) lock: Lock,
+    first: AtomicUsize,
+    count: AtomicU32,
+    departed: UnsafeCell<Buf<Departed>>,
+}
+
+// SAFETY: `departed` is only touched under `lock`.
+unsafe impl Sync for Threads {}
+
+impl Thread {
+    /// The calling thread's record, when it has one.
+    #[inline(always)]
+    pub(crate) fn current() -> Option<&'static mut Thread> {
+        // SAFETY: see the head of this file. Hooks make one reference at a time: none calls another while it holds it.
+        unsafe { (arch::tls_word() as *mut Thread).as_mut() }
+    }
+
+    /// Counts one allocation.
+    #[inline(always)]
+    pub(crate) fn count_allocation(&self) {
+        self.allocations.store(self.allocations.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Counts one free of a block of the thread's own scope.
+    #[inline(always)]
+    pub(crate) fn count_free(&self) {
+        self.frees.store(self.frees.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Blocks of the current scope that this thread allocated, less those that it freed.
+    pub(crate) fn balance(&self) -> i64 {
+        let allocated = self.allocations.load(Relaxed).wrapping_sub(self.entered.load(Relaxed));
+        allocated.wrapping_sub(self.frees.load(Relaxed)) as i64
+    }
+
+    /// Begins a new balance and returns the one before.
+    pub(crate) fn settle(&self) -> i64 {
+        let balance = self.balance();
+        self.entered.store(self.allocations.load(Relaxed), Relaxed);
+        self.frees.store(0, Relaxed);
+        balance
+    }
+
+    /// Whether the thread is past its destructors.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.state.load(Relaxed) == LEAVING
+    }
+}
+
+impl Threads {
+    pub(crate) const fn on(arena: &'static Arena) -> Self {
+        Self {
+            arena,
+            lock: Lock::new(),
+            first: AtomicUsize::new(0),
+            count: AtomicU32::new(0),
+            departed: UnsafeCell::new(Buf::new(arena)),
+        }
+    }
+
+    /// Gives the calling thread a record. `born` are the state bits of its blocks.
+    #[cold]
+    pub(crate) fn attach(&self, born: u8) -> Result<&'static mut Thread, OutOfMemory> {
+        let _held = self.lock.hold();
+        let pointer = arch::thread_pointer();
+        let address = match self.vacant() {
+            Some(address) => address,
+            None => self.add()?,
+        };
+        // SAFETY: the record is vacant or new, so it is the calling thread's from here on.
+        let thread = unsafe { &mut *(address as *mut Thread) };
+        thread.tag = crate::heap::meta::tag(thread.number as u16, born);
+        (thread.scope, thread.disabled, thread.rounds) = (0, 0, 0);
+        thread.capture.clear();
+        (thread.capture.stack_low, thread.capture.stack_end) = (0, 0);
+        thread.pointer = pointer;
+        thread.tid.store(sys::thread_id(), Relaxed);
+        thread.state.store(LIVE, Release);
+        // SAFETY: the lock is held.
+        let departed = unsafe { &mut *self.departed.get() };
+        forget(departed, |gone| gone.pointer == pointer);
+        arch::set_tls_word(address);
+        Ok(thread)
+    }
+
+    /// A record whose thread is gone. Its cache is emptied by the caller's first refill being served elsewhere: blocks
+    /// that a leaving thread freed last are handed on with the record.
+    fn vacant(&self) -> Option<usize> {
+        let process = sys::process_id();
+        let mut address = self.first.load(Acquire);
+        while address != 0 {
+            // SAFETY: records are never freed.
+            let thread = unsafe { &*(address as *const Thread) };
+            match thread.state.load(Acquire) {
+                VACANT => return Some(address),
+                LEAVING if sys::signal_thread(process, thread.tid.load(Relaxed), 0).is_err() => return Some(address),
+                _ => address = thread.next.load(Relaxed),
+            }
+        }
+        None
+    }
+
+    fn add(&self) -> Result<usize, OutOfMemory> {
+        let address = self.arena.take(size_of::<Thread>())?;
+        // SAFETY: the piece is zeroed, large enough, and page aligned; zeros are a valid vacant record.
+        let thread = unsafe { &mut *(address as *mut Thread) };
+        thread.number = self.count.fetch_add(1, Relaxed);
+        thread.next.store(self.first.load(Relaxed), Relaxed);
+        self.first.store(address, Release);
+        Ok(address)
+    }
+
+    /// Calls `visit` with every record whose thread runs or has not quite left.
+    pub(crate) fn each(&self, mut visit: impl FnMut(&'static Thread)) {
+        let mut address = self.first.load(Acquire);
+        while address != 0 {
+            // SAFETY: records are never freed.
+            let thread = unsafe { &*(address as *const Thread) };
+            if matches!(thread.state.load(Acquire), LIVE | LEAVING) {
+                visit(thread);
+            }
+            address = thread.next.load(Acquire);
+        }
+    }
+
+    /// Notes that the calling thread is past its destructors.
+    pub(crate) fn leave(&self, thread: &mut Thread) {
+        let _held = self.lock.hold();
+        // SAFETY: the lock is held.
+        let departed = unsafe { &mut *self.departed.get() };
+        let pointer = thread.pointer;
+        if !departed.as_slice().iter().any(|gone| gone.pointer == pointer) {
+            let _ = departed.push(Departed {
+                pointer,
+                stack_low: thread.capture.stack_low,
+                stack_end: thread.capture.stack_end,
+                result: 0,
+                vanished: false,
+            });
+        }
+        thread.state.store(LEAVING, Release);
+    }
+
+    /// Notes what the calling thread returns.
+    pub(crate) fn set_result(&self, thread: &Thread, result: usize) {
+        let _held = self.lock.hold();
+        // SAFETY: the lock is held.
+        let departed = unsafe { &mut *self.departed.get() };
+        forget(departed, |gone| gone.pointer == thread.pointer);
+        let _ = departed.push(Departed {
+            pointer: thread.pointer,
+            stack_low: thread.capture.stack_low,
+            stack_end: thread.capture.stack_end,
+            result,
+            vanished: false,
+        });
+    }
+
+    /// Notes that the thread with this pointer was joined.
+    pub(crate) fn joined(&self, pointer: usize) {
+        let _held = self.lock.hold();
+        // SAFETY: the lock is held.
+        for gone in unsafe { &mut *self.departed.get() }.as_mut_slice() {
+            if gone.pointer == pointer {
+                gone.result = 0;
+            }
+        }
+    }
+
+    /// In a forked child: only the calling thread is left.
+    pub(crate) fn keep_only(&self, survivor: Option<&Thread>) {
+        let survivor_address = survivor.map_or(0, |thread| thread as *const Thread as usize);
+        // SAFETY: fork took the lock, and no other thread exists.
+        let departed = unsafe { &mut *self.departed.get() };
+        let mut address = self.first.load(Acquire);
+        while address != 0 {
+            // SAFETY: records are never freed.
+            let thread = unsafe { &*(address as *const Thread) };
+            if address == survivor_address {
+                thread.tid.store(sys::thread_id(), Relaxed);
+            } else if thread.state.load(Relaxed) == LIVE {
+                let _ = departed.push(Departed {
+                    pointer: thread.pointer,
+                    stack_low: thread.capture.stack_low,
+                    stack_end: thread.capture.stack_end,
+                    result: 0,
+                    vanished: true,
+                });
+                thread.state.store(ABANDONED, Relaxed);
+            }
+            address = thread.next.load(Acquire);
+        }
+    }
+
+    /// The departed threads. The caller holds [`Threads::lock`] or has stopped the world.
+    pub(crate) fn departed(&self) -> &[Departed] {
+        // SAFETY: as the caller promises, nobody changes the list.
+        unsafe { &*self.departed.get() }.as_slice()
+    }
+
+    /// How many records were made: the largest number of threads at one time.
+    pub(crate) fn count(&self) -> u32 {
+        self.count.load(Relaxed)
+    }
+}
+
+fn forget(departed: &mut Buf<Departed>, gone: impl Fn(&Departed) -> bool) {
+    while let Some(index) = departed.as_slice().iter().position(&gone) {
+        if let Some(last) = departed.pop()
+            && index < departed.as_slice().len()
+        {
+            departed.as_mut_slice()[index] = last;
+        }
+    }
+}
