@@ -1,2 +1,4 @@
 //! heapcheck-rt: see ARCHITECTURE.md.
 pub mod space;
+pub mod sink;
+pub mod text;
