@@ -2,3 +2,4 @@
 pub mod space;
 pub mod sink;
 pub mod text;
+pub mod options;
