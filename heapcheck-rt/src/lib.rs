@@ -3,3 +3,4 @@ pub mod space;
 pub mod sink;
 pub mod text;
 pub mod options;
+pub mod record;
