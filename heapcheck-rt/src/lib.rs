@@ -2,5 +2,6 @@
 pub mod space;
 pub mod sink;
 pub mod text;
+pub mod demangle;
 pub mod options;
 pub mod record;

@@ -58,7 +58,7 @@ impl<'s> Text<'s> {
 
     /// Appends a decimal number.
     pub fn dec(&mut self, number: u64) -> &mut Self {
-        self.digits(number, 10)
+        self.bytes(digits(number, 10, &mut [0; 20]))
     }
 
     /// Appends a decimal number that may be negative.
@@ -71,7 +71,7 @@ impl<'s> Text<'s> {
 
     /// Appends `0x` and lower-case hexadecimal digits.
     pub fn hex(&mut self, number: u64) -> &mut Self {
-        self.str("0x").digits(number, 16)
+        self.str("0x").bytes(digits(number, 16, &mut [0; 20]))
     }
 
     /// Appends a number and its noun, as in `1 block` and `6 blocks`.
@@ -83,21 +83,6 @@ impl<'s> Text<'s> {
     pub fn flush(&mut self) -> Result<(), SinkError> {
         self.hand_on();
         self.error.map_or(Ok(()), Err)
-    }
-
-    fn digits(&mut self, mut number: u64, base: u64) -> &mut Self {
-        // u64::MAX has 20 decimal digits.
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = b"0123456789abcdef"[(number % base) as usize];
-            number /= base;
-            if number == 0 {
-                break;
-            }
-        }
-        self.bytes(&digits[at..])
     }
 
     fn hand_on(&mut self) {
@@ -115,6 +100,20 @@ impl Drop for Text<'_> {
     fn drop(&mut self) {
         self.hand_on();
     }
+}
+
+/// Writes a number at the end of `room`; u64::MAX has 20 decimal digits. `base` is 10 or 16.
+pub fn digits(mut number: u64, base: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut at = room.len();
+    while at > 0 {
+        at -= 1;
+        room[at] = b"0123456789abcdef"[(number % base) as usize];
+        number /= base;
+        if number == 0 {
+            break;
+        }
+    }
+    &room[at..]
 }
 
 #[cfg(test)]
