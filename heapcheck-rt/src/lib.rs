@@ -6,3 +6,4 @@ pub mod demangle;
 pub mod suppress;
 pub mod options;
 pub mod record;
+pub mod plain;
