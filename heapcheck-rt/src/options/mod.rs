@@ -67,5 +67,21 @@ fn apply_flag<'a>(options: &mut Options<'a>, flag: Flag<'a>) -> Result<(), Optio
     }
 }
 
+/// What a fuzzer calls: `bytes` are the flags of LeakSanitizer and the value of one variable after the other.
+#[cfg(not(heapcheck_injected))]
+#[doc(hidden)]
+pub fn fuzz(bytes: &[u8]) {
+    for name in core::iter::once(LSAN_OPTIONS).chain(TABLE.iter().map(|row| row.name)) {
+        let result = parse(b"", |asked| match asked {
+            b"HEAPCHECK" => Some(b"strict"),
+            _ => (asked == name.as_bytes()).then_some(bytes),
+        });
+        match result {
+            Ok(options) => assert!((1..=settings::DEPTH_MAX).contains(&options.depth)),
+            Err(error) => error.write(&mut crate::text::Text::new(&mut Vec::new())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

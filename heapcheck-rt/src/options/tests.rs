@@ -256,15 +256,12 @@ fn names_are_unique_and_sentences_are_sentences() {
 #[test]
 fn any_bytes_are_read_without_a_panic() {
     let mut seed = 1_u64;
-    for _ in 0..20_000 {
+    for _ in 0..3_000 {
         let mut bytes = [0; 24];
         for byte in &mut bytes {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             *byte = b"a1=,: '\"-lx\xff\0use_tls"[(seed >> 33) as usize % 20];
         }
-        let result = parse(&bytes, |name| Some(if name == b"HEAPCHECK" { b"strict" } else { &bytes[..3] }));
-        if let Err(error) = result {
-            error.write(&mut Text::new(&mut Vec::new()));
-        }
+        fuzz(&bytes);
     }
 }
