@@ -24,8 +24,8 @@ impl Rule<'_> {
     /// Adds a leak that it matched.
     pub fn count(&mut self, blocks: u64, bytes: u64) {
         self.leaks += 1;
-        self.blocks += blocks;
-        self.bytes += bytes;
+        self.blocks = self.blocks.saturating_add(blocks);
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 }
 

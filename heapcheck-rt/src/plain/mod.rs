@@ -86,22 +86,22 @@ pub fn write_check(text: &mut Text<'_>, checked: &Checked<'_>, facts: &impl Fact
     text.str("heapcheck: leaked ");
     write_amount(text, totals.leaked_bytes, totals.leaked_blocks);
     text.str(" (mode ").str(checked.mode.name());
-    match checked.moment {
-        Moment::Call => drop(text.str(", on call")),
-        Moment::Signal => drop(text.str(", on signal")),
-        Moment::Scope => drop(text.str(", at the end of a scope")),
-        Moment::Never | Moment::BeforeDestructors | Moment::AfterDestructors => {}
-    }
+    text.str(match checked.moment {
+        Moment::Call => ", on call",
+        Moment::Signal => ", on signal",
+        Moment::Scope => ", at the end of a scope",
+        Moment::Never | Moment::BeforeDestructors | Moment::AfterDestructors => "",
+    });
     text.str(")\n");
     let shown_max = checked.leaks_max.map_or(usize::MAX, |max| max as usize);
-    let (mut rest, mut rest_bytes, mut rest_blocks) = (0, 0, 0);
+    let (mut rest, mut rest_bytes, mut rest_blocks) = (0, 0_u64, 0_u64);
     for (index, leak) in checked.leaks.iter().filter(|leak| counts(leak)).enumerate() {
         if index < shown_max {
             write_leak(text, leak, checked.print_blocks, facts);
         } else {
             rest += 1;
-            rest_bytes += leak.bytes;
-            rest_blocks += leak.blocks;
+            rest_bytes = rest_bytes.saturating_add(leak.bytes);
+            rest_blocks = rest_blocks.saturating_add(leak.blocks);
         }
     }
     if rest > 0 {

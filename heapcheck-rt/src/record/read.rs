@@ -23,7 +23,7 @@ pub struct Record {
     pub begin: Begin<Vec<u8>>,
     /// Loaded files.
     pub modules: Vec<Module<Vec<u8>>>,
-    /// Threads; a later one of the same index replaces an earlier one.
+    /// Threads, each as often as it was written; [`Record::thread`] finds the last.
     pub threads: Vec<Thread<Vec<u8>>>,
     /// Scopes.
     pub scopes: Vec<Scope<Vec<u8>>>,
@@ -61,6 +61,16 @@ impl Record {
     pub fn trace(&self, id: u32) -> Option<&Trace<Vec<u64>>> {
         let at = self.traces.binary_search_by_key(&id, |trace| trace.id).ok()?;
         self.traces.get(at)
+    }
+
+    /// Finds a thread, as it was written last.
+    pub fn thread(&self, index: u32) -> Option<&Thread<Vec<u8>>> {
+        self.threads.iter().rfind(|thread| thread.index == index)
+    }
+
+    /// Finds a scope.
+    pub fn scope(&self, id: u32) -> Option<&Scope<Vec<u8>>> {
+        self.scopes.iter().find(|scope| scope.id == id)
     }
 
     /// Finds the file that holds `pc`, for a trace of that number.
@@ -297,10 +307,7 @@ fn take_item(record: &mut Record, item: &mut Item<'_>) -> Result<(), Reason> {
     match item.tag {
         tag::BEGIN => return Err(Reason::SecondBegin),
         tag::MODULE => record.modules.push(read_module(item)?),
-        tag::THREAD => {
-            let thread = read_thread(item)?;
-            record.threads.push(thread);
-        }
+        tag::THREAD => record.threads.push(read_thread(item)?),
         tag::SCOPE => record.scopes.push(read_scope(item)?),
         tag::TRACE => record.traces.push(read_trace(item)?),
         tag::CHECK => record.checks.push(read_check(item)?),

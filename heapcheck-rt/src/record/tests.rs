@@ -495,4 +495,8 @@ fn a_module_is_found_while_it_was_loaded() {
     assert_eq!(record.module_of(0x5500_0000_2000, 4), None);
     assert_eq!(record.trace(1).map(|trace| trace.pcs.len()), Some(2));
     assert_eq!(record.trace(2), None);
+    let again = Thread { alive: false, ..record.threads[0].clone() };
+    record.threads.push(again);
+    assert_eq!(record.thread(1).map(|thread| thread.alive), Some(false));
+    assert_eq!(record.scope(1).map(|scope| &scope.name[..]), Some(&b"tests::evicts"[..]));
 }
