@@ -11,7 +11,7 @@ This page is rendered from the table in `heapcheck-rt/src/options/table.rs`; a t
 
 Nothing happens without `HEAPCHECK`. Later sources win: the string that the program's own `__lsan_default_options`
 returns, `LSAN_OPTIONS`, the `HEAP_CHECK_*` variables of gperftools, the `HEAPCHECK_*` variables. An empty value is the
-same as an unset variable. A value that can't be used ends the program before it begins, with one line that says why and
+same as an unset variable. A value that can't be used ends the program before it begins, with a line that says why, a hint and
 exit status 2. A switch is `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`.
 ";
 
