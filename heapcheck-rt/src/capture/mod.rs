@@ -17,8 +17,8 @@ pub(crate) mod memo;
 
 use crate::depot::Depot;
 use crate::limits::{DEPTH_MAX, SHORT_MAX};
-use crate::rule::{Kind, Rule};
-use crate::unwind::{Carefully, Registers, Rules};
+use crate::rule::Kind;
+use crate::unwind::{Memory, Registers, Rules};
 use memo::Memos;
 use shadow::{Shadow, Step, mix, never_trusted};
 
@@ -40,7 +40,7 @@ impl Caller {
 
     #[inline(always)]
     fn registers(self) -> Registers {
-        Registers { pc: self.pc(), sp: self.slot + 8, bp: self.bp }
+        Registers { pc: self.pc(), sp: self.slot + 8, bp: self.bp, interrupted: false }
     }
 }
 
@@ -141,7 +141,7 @@ impl Capture {
     /// Steps outwards from `at` and leaves the frames in `shadow.steps`.
     #[inline(always)]
     fn walk<const JOIN: bool>(&mut self, rules: &Rules, at: Registers, depth: usize) -> (usize, End) {
-        let Registers { mut pc, mut sp, mut bp } = at;
+        let Registers { mut pc, mut sp, mut bp, mut interrupted } = at;
         let (mut pc_slot, mut bp_slot) = (sp - 8, 0);
         let mut count = 0;
         loop {
@@ -154,7 +154,7 @@ impl Capture {
             if count == depth {
                 return (count, End::Cut);
             }
-            let rule = rules.rule_of(pc);
+            let rule = rules.rule_of(pc + usize::from(interrupted));
             let kind = rule.kind();
             let step = &mut self.shadow.steps[count];
             *step = Step {
@@ -168,10 +168,10 @@ impl Capture {
                 Kind::Bp => bp.wrapping_add(rule.offset()),
                 Kind::End => return (count, End::Whole),
                 _ => {
-                    let before = Registers { pc, sp, bp };
-                    match rules.step_rarely(rule, before, &mut Carefully::within(sp, self.stack_end)) {
+                    let before = Registers { pc, sp, bp, interrupted };
+                    match rules.step_rarely(rule, before, &mut Memory::within(sp, self.stack_end)) {
                         Ok(Some(next)) if next.sp > sp && next.sp <= self.stack_end => {
-                            Registers { pc, sp, bp } = next;
+                            Registers { pc, sp, bp, interrupted } = next;
                             (pc_slot, bp_slot) = (never_trusted(), 0);
                             continue;
                         }
@@ -197,6 +197,7 @@ impl Capture {
                 bp = unsafe { (bp_slot as *const usize).read() };
             }
             sp = cfa;
+            interrupted = false;
             if pc < 4096 {
                 return (count, End::Whole);
             }
@@ -207,7 +208,7 @@ impl Capture {
     #[cold]
     #[inline(never)]
     fn elsewhere(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
-        let mut reader = Carefully::anywhere();
+        let mut reader = Memory::anywhere();
         let mut at = at;
         let (mut count, mut cut) = (0, false);
         while count < depth.min(DEPTH_MAX) {

@@ -132,7 +132,7 @@ impl Bin {
 
     /// Doubles what is taken at once, and returns it.
     fn grow(&mut self, class: usize) -> u32 {
-        let batch = self.limit.clamp(2, batch_max(class));
+        let batch = self.limit.max(2).min(batch_max(class));
         self.limit = 2 * batch;
         batch
     }

@@ -171,6 +171,7 @@ impl Pages {
                 return false;
             }
             let dirty = self.unlist(next);
+            self.claim(next, add);
             if room > add {
                 self.put_run(next + add, room - add, dirty);
             }
@@ -211,10 +212,18 @@ impl Pages {
         let Some(number) = self.find_run(run) else { return Ok((self.grow_top(run)?, false)) };
         let found = self.spans.number(number).run.load(Relaxed) as usize;
         let dirty = self.unlist(number);
+        self.claim(number, run);
         if found > run {
             self.put_run(number + run, found - run, dirty);
         }
         Ok((number, dirty))
+    }
+
+    /// Makes spans of a run that was taken out of its list look taken, before a remainder looks for free neighbours.
+    fn claim(&self, number: usize, run: usize) {
+        for distance in [0, run - 1] {
+            self.spans.number(number + distance).kind.store(REST, Release);
+        }
     }
 
     /// Rare: takes a longer run and gives both ends back.
@@ -222,6 +231,7 @@ impl Pages {
         let (number, dirty) = self.take_run(run + align, 1)?;
         let address = self.spans.address_of(number);
         let front = (address.next_multiple_of(align * SPAN_BYTES) - address) / SPAN_BYTES;
+        self.claim(number + front, run);
         if front > 0 {
             self.put_run(number, front, dirty);
         }

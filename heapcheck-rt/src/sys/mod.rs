@@ -93,12 +93,13 @@ pub(crate) unsafe fn protect(address: usize, len: usize, protection: usize) -> R
     call!(10, address, len, protection).map(drop)
 }
 
-/// Moves the pages of `[from, from + len)` to `to` and leaves a hole behind (mremap(2), MAYMOVE | FIXED).
+/// Moves the pages of `[from, from + len)` to `to` and leaves fresh ones behind, which read as zeros (mremap(2),
+/// MAYMOVE | FIXED | DONTUNMAP; since Linux 5.7).
 ///
 /// # Safety
 /// The caller owns both ranges and no reference into them is alive.
 pub(crate) unsafe fn move_pages(from: usize, len: usize, to: usize) -> Result<(), Errno> {
-    call!(25, from, len, len, 3, to).map(drop)
+    call!(25, from, len, len, 7, to).map(drop)
 }
 
 /// Drops the content of whole pages: they read as zeros again.
@@ -150,6 +151,13 @@ pub(crate) fn write_all(fd: i32, mut bytes: &[u8]) -> Result<(), Errno> {
         }
     }
     Ok(())
+}
+
+/// Copies words of this process's own memory, and fails where reading them would fault. Returns how many.
+pub(crate) fn read_memory(address: usize, words: &mut [usize]) -> Result<usize, Errno> {
+    let local = [words.as_mut_ptr() as usize, size_of_val(words)];
+    let remote = [address, size_of_val(words)];
+    call!(310, process_id(), local.as_ptr(), 1, remote.as_ptr(), 1, 0).map(|bytes| bytes / size_of::<usize>())
 }
 
 /// Closes a file descriptor.
