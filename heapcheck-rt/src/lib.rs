@@ -1,2 +1,5 @@
 //! heapcheck-rt: see ARCHITECTURE.md.
 pub mod space;
+#[cfg(test)]
+mod test_space;
+pub mod mark;
