@@ -6,10 +6,10 @@
 //! for two markers and for two kinds of roots: an array of all blocks, and a thousand blocks that lead to the rest.
 //! `small` leaves out the huge pages.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicU8;
 use std::time::Instant;
 
-use heapcheck_rt::mark::{Bits, Marking, Marks, Root, Roots, words_for};
+use heapcheck_rt::mark::{Marking, Marks, Root, Roots};
 use heapcheck_rt::space::{BlockId, Run, Slot, Space};
 
 const SPAN: usize = 64 << 10;
@@ -111,12 +111,12 @@ impl Heap {
 
     /// Marks from `roots` with so many markers; returns the milliseconds.
     fn mark(&self, roots: &[usize], markers: usize, stack: usize) -> f64 {
-        let words: [Vec<AtomicU64>; 4] = std::array::from_fn(|_| (0..words_for(self.slots())).map(|_| AtomicU64::new(0)).collect());
-        let [marked, doubtful, scanned, ended] = words.each_ref().map(|words| Bits::new(words));
+        let bytes: Vec<AtomicU8> = (0..self.slots()).map(|_| AtomicU8::new(0)).collect();
+        let marks = Marks::new(&bytes);
         let range = roots.as_ptr_range();
         let strong = [Root { lo: range.start as usize, hi: range.end as usize }];
         let roots = Roots { words: &[], strong: &strong, weak: &[], ends: true };
-        let marking = Marking::new(self, roots, Marks { marked, doubtful, scanned, ended }, std::thread::yield_now);
+        let marking = Marking::new(self, roots, marks, std::thread::yield_now);
         let mut stacks = vec![vec![Slot { id: 0, base: 0 }; stack]; markers];
         let begin = Instant::now();
         std::thread::scope(|scope| {
@@ -125,8 +125,8 @@ impl Heap {
             marking.run(own);
         });
         let ms = begin.elapsed().as_secs_f64() * 1e3;
-        let marked: u32 = words[0].iter().map(|word| word.load(std::sync::atomic::Ordering::Relaxed).count_ones()).sum();
-        assert!(marked as usize * 10 > self.addrs.len() * 9, "only {marked} blocks were marked");
+        let marked = (0..self.slots()).filter(|&id| marks.is_marked(id as BlockId)).count();
+        assert!(marked * 10 > self.addrs.len() * 9, "only {marked} blocks were marked");
         ms
     }
 

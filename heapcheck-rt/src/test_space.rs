@@ -92,8 +92,8 @@ impl TestSpace {
     }
 
     fn run_of(&self, id: BlockId) -> Run {
-        let at = self.runs.partition_point(|run| run.is_none_or(|run| run.first.id <= id));
-        self.runs[..at].iter().rev().find_map(|run| *run).expect("a run begins at or before the id")
+        let mut runs = self.runs.iter().flatten();
+        *runs.rfind(|run| run.first.id <= id).expect("a run begins at or before the id")
     }
 
     fn end(&self) -> usize {

@@ -10,8 +10,8 @@
 //! The two short queues hold blocks whose memory has been asked for: *being measured* waits for the size of a block,
 //! *on its way* for its size and its words.
 
-use super::pool::{Sighting, Work};
-use super::{HUGE_BYTES, Marking, Root, bits};
+use super::pool::{Batch, Sighting, Work};
+use super::{HUGE_BYTES, Marking, Root};
 use crate::space::{Run, Slot, Space};
 
 const WORD: usize = size_of::<usize>();
@@ -66,7 +66,7 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
             match self.take() {
                 Work::Words => self.scan_words(),
                 Work::Range(range) => self.scan(range),
-                Work::Blocks(count) => self.depth = count,
+                Work::Blocks(batch) => self.scan_batch(&batch),
                 Work::Sweep { from, to } => self.each_run(from, to, Self::sweep),
                 Work::Ends { from, to } => self.each_run(from, to, Self::doubt_ended),
                 Work::Done => return,
@@ -76,14 +76,7 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
     }
 
     fn take(&mut self) -> Work {
-        let (space, stack) = (self.marking.space, &mut *self.stack);
-        let mut received = 0;
-        let work = self.marking.pool.take(core::mem::take(&mut self.sighting), &mut |addr| {
-            let (Some(place), Some(slot)) = (stack.get_mut(received), space.slot_of(addr)) else { return false };
-            *place = slot;
-            received += 1;
-            true
-        });
+        let work = self.marking.pool.take(core::mem::take(&mut self.sighting));
         self.is_weak = self.marking.pool.is_weak();
         self.is_dense = self.marking.pool.is_dense();
         work
@@ -92,6 +85,12 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
     fn scan_words(&mut self) {
         let words = self.marking.roots.words;
         words.iter().for_each(|&word| self.consider(word));
+    }
+
+    fn scan_batch(&mut self, batch: &Batch) {
+        for slot in batch.addrs().iter().filter_map(|&addr| self.marking.space.slot_of(addr)) {
+            self.scan_soon(slot);
+        }
     }
 
     /// Considers every aligned word in `range`.
@@ -115,7 +114,7 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
     #[inline]
     fn find(&mut self, word: usize) {
         let Some(slot) = self.marking.space.slot_of(word) else { return };
-        self.marking.space.prefetch(self.marking.marks.marked.addr_of(slot.id));
+        self.marking.space.prefetch(self.marking.marks.addr_of(slot.id));
         if let Some((slot, word)) = self.found.rotate((slot, word)) {
             self.judge(slot, word);
         }
@@ -123,7 +122,7 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
 
     #[inline]
     fn judge(&mut self, slot: Slot, word: usize) {
-        if self.marking.marks.marked.has(slot.id) {
+        if self.marking.marks.is_marked(slot.id) {
             return;
         }
         if word == slot.base {
@@ -145,33 +144,29 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
     #[inline]
     fn believe(&mut self, slot: Slot, word: usize) {
         let Some(size) = self.marking.space.live_size(slot) else { return };
+        if self.marking.marks.is_marked(slot.id) {
+            return;
+        }
         if word - slot.base < size {
             self.mark(slot);
-        } else if word - slot.base == size && !self.marking.marks.marked.has(slot.id) {
-            self.marking.marks.ended.set(slot.id);
+        } else if word - slot.base == size {
+            self.marking.marks.set_ended(slot.id);
             self.sighting.saw_end = true;
         }
     }
 
-    /// Marks `slot` and makes sure that somebody scans it, unless somebody was faster.
+    /// Marks `slot` and sees to it that somebody scans it.
     #[inline]
     fn mark(&mut self, slot: Slot) {
-        if !self.marking.marks.marked.set(slot.id) {
-            return;
-        }
-        if self.is_weak {
-            self.marking.marks.doubtful.set(slot.id);
-        }
-        match self.stack.get_mut(self.depth) {
-            Some(place) if !self.is_dense => {
-                *place = slot;
-                self.depth += 1;
-            }
-            _ => {
-                self.sighting.overflowed |= !self.is_dense;
-                self.sighting.left_unscanned = true;
-                self.is_dense = true;
-            }
+        let room = if self.is_dense { None } else { self.stack.get_mut(self.depth) };
+        self.marking.marks.mark(slot.id, self.is_weak, room.is_some());
+        if let Some(place) = room {
+            *place = slot;
+            self.depth += 1;
+        } else {
+            self.sighting.overflowed |= !self.is_dense;
+            self.sighting.left_unscanned = true;
+            self.is_dense = true;
         }
     }
 
@@ -235,35 +230,20 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
 
     /// Scans the blocks of `run` that are marked but not scanned.
     fn sweep(&mut self, run: Run) {
-        let marks = self.marking.marks;
-        for (index, mask) in bits::words_of(&run) {
-            let unscanned = marks.marked.word(index) & !marks.scanned.word(index) & mask;
-            if unscanned != 0 {
-                marks.scanned.set_word(index, unscanned);
-                self.sighting.swept += unscanned.count_ones() as usize;
-                self.each_bit(&run, index, unscanned, Self::scan_soon);
+        for slot in (0..run.slots).map(|index| run.slot(index)) {
+            if self.marking.marks.take_unscanned(slot.id) {
+                self.sighting.swept += 1;
+                self.scan_soon(slot);
             }
         }
     }
 
     /// Marks the blocks of `run` to which only end pointers lead.
     fn doubt_ended(&mut self, run: Run) {
-        let marks = self.marking.marks;
-        for (index, mask) in bits::words_of(&run) {
-            let ended = marks.ended.word(index) & mask;
-            if ended != 0 {
-                marks.ended.clear_word(index, ended);
-                self.each_bit(&run, index, ended, Self::mark);
+        for slot in (0..run.slots).map(|index| run.slot(index)) {
+            if self.marking.marks.is_ended(slot.id) {
+                self.mark(slot);
             }
-        }
-    }
-
-    #[inline]
-    fn each_bit(&mut self, run: &Run, index: usize, mut bits: u64, visit: fn(&mut Self, Slot)) {
-        while bits != 0 {
-            let id = index * 64 + bits.trailing_zeros() as usize;
-            visit(self, run.slot(id - run.first.id as usize));
-            bits &= bits - 1;
         }
     }
 }

@@ -7,9 +7,9 @@
 //! ## Following and sweeping
 //!
 //! Marking is bound by memory: a load that misses every cache costs 150 to 300 ns, the same load asked for in time 15.
-//! So a word is first held against what fits the second-level cache (the bounds, the table behind
-//! [`Space::slot_of`], the bitmap of marks), and only a block that was unmarked until now is touched at all, after a
-//! short queue in which its memory is on its way.
+//! So a word is first held against the bounds and the table behind [`Space::slot_of`], which fit the second-level
+//! cache, then against the mark of its block, and only a block that was unmarked until now is touched at all; before
+//! each of these steps a pointer rests in a short queue while the memory it needs is on its way.
 //!
 //! - *Following* keeps found blocks on a stack and scans the newest first. It is right while few blocks wait.
 //! - *Sweeping* begins when a stack overflows. A found block then gets its mark and nothing else, and all markers walk
@@ -17,9 +17,7 @@
 //!   forward, which is twice as fast as the best random order, and there is nothing that could overflow. When a walk
 //!   meets few blocks, following takes over again.
 //!
-//! The stack of the caller bounds the memory; whatever its size, no block is lost. Following does not maintain
-//! `scanned`, so the first sweep after it scans blocks again that were followed before: at worst every block is read
-//! twice, and in exchange a heap that never overflows pays for one bitmap only.
+//! The stack of the caller bounds the memory; whatever its size, no block is lost.
 //!
 //! ## Strength
 //!
@@ -29,13 +27,13 @@
 //! A mark on a slot that has no live block means nothing: a pointer to the first byte of a slot is believed without
 //! asking whether the slot is live, because that answer lies in memory of its own.
 
-mod bits;
+mod marks;
 mod pool;
 mod marker;
 #[cfg(test)]
 mod tests;
 
-pub use bits::{Bits, words_for};
+pub use marks::Marks;
 
 use crate::space::{Slot, Space};
 use marker::Marker;
@@ -68,19 +66,6 @@ pub struct Roots<'a> {
     pub weak: &'a [Root],
     /// Whether a pointer to the end of a block counts as a weak root of it.
     pub ends: bool,
-}
-
-/// What marking knows of each block. All bits are clear at the beginning.
-#[derive(Clone, Copy)]
-pub struct Marks<'a> {
-    /// Reached, strongly or doubtfully.
-    pub marked: Bits<'a>,
-    /// Reached from weak roots or end pointers only.
-    pub doubtful: Bits<'a>,
-    /// Scratch: scanned by a sweep.
-    pub scanned: Bits<'a>,
-    /// Scratch: unmarked when a pointer to its end was seen.
-    pub ended: Bits<'a>,
 }
 
 /// One marking of a whole heap, done by all who call [`Marking::run`].

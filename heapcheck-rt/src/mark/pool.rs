@@ -21,6 +21,8 @@ use crate::space::Slot;
 
 /// How many blocks the shelf holds.
 const SHELF: usize = 256;
+/// How many of them are handed out at a time.
+const BATCH: usize = 32;
 /// How many huge blocks can be on offer in pieces at one time; more are scanned whole by who found them.
 const HUGE: usize = 8;
 /// Spins before the processor is offered to somebody else.
@@ -32,14 +34,26 @@ pub(super) enum Work {
     Words,
     /// The memory of a root or of a huge block, or a part of it.
     Range(Root),
-    /// That many blocks, already put on the marker's stack.
-    Blocks(usize),
+    /// Blocks that another marker has marked.
+    Blocks(Batch),
     /// Scan what is marked but unscanned in the runs `from..to`.
     Sweep { from: usize, to: usize },
     /// Mark what only end pointers point to in the runs `from..to`.
     Ends { from: usize, to: usize },
     /// Nothing is left, for anybody.
     Done,
+}
+
+/// Some blocks, by their first bytes.
+pub(super) struct Batch {
+    addrs: [usize; BATCH],
+    count: usize,
+}
+
+impl Batch {
+    pub(super) fn addrs(&self) -> &[usize] {
+        &self.addrs[..self.count]
+    }
 }
 
 /// What a marker saw while it did a piece of work.
@@ -166,13 +180,12 @@ impl<'a> Pool<'a> {
         true
     }
 
-    /// Takes the next piece of work, waiting for one if need be. `stack` is empty and receives blocks by address;
-    /// `sighting` tells of the piece done before.
-    pub(super) fn take(&self, sighting: Sighting, stack: &mut dyn FnMut(usize) -> bool) -> Work {
+    /// Takes the next piece of work, waiting for one if need be. `sighting` tells of the piece done before.
+    pub(super) fn take(&self, sighting: Sighting) -> Work {
         let mut held = self.hold();
         self.note(sighting);
         loop {
-            if let Some(work) = self.next(stack) {
+            if let Some(work) = self.next() {
                 return work;
             }
             if self.page.load(Relaxed) == DONE {
@@ -201,9 +214,9 @@ impl<'a> Pool<'a> {
         add(&self.swept, sighting.swept);
     }
 
-    fn next(&self, stack: &mut dyn FnMut(usize) -> bool) -> Option<Work> {
+    fn next(&self) -> Option<Work> {
         self.next_of_huge()
-            .or_else(|| self.next_of_shelf(stack))
+            .or_else(|| self.next_of_shelf())
             .or_else(|| if self.sweeping.load(Relaxed) { self.next_of_sweep() } else { self.next_of_page() })
     }
 
@@ -214,15 +227,15 @@ impl<'a> Pool<'a> {
         Some(Work::Range(piece))
     }
 
-    /// Takes half of the shelf, so that two who wait both get some.
-    fn next_of_shelf(&self, stack: &mut dyn FnMut(usize) -> bool) -> Option<Work> {
+    fn next_of_shelf(&self) -> Option<Work> {
         let shelved = self.shelved.load(Relaxed);
-        let mut left = shelved;
-        while left > shelved / 2 && stack(self.shelf[left - 1].load(Relaxed)) {
-            left -= 1;
+        let count = shelved.min(BATCH);
+        self.shelved.store(shelved - count, Relaxed);
+        let mut batch = Batch { addrs: [0; BATCH], count };
+        for (addr, place) in batch.addrs.iter_mut().zip(&self.shelf[shelved - count..shelved]) {
+            *addr = place.load(Relaxed);
         }
-        self.shelved.store(left, Relaxed);
-        (left < shelved).then_some(Work::Blocks(shelved - left))
+        (count > 0).then_some(Work::Blocks(batch))
     }
 
     fn next_of_sweep(&self) -> Option<Work> {
@@ -264,9 +277,7 @@ impl<'a> Pool<'a> {
     fn turn_page(&self) {
         let was_sweeping = self.sweeping.load(Relaxed);
         let swept = self.swept.swap(0, Relaxed);
-        // Blocks that nobody has a stack for stay marked and unscanned, as if it had overflowed.
-        let unwanted = self.shelved.swap(0, Relaxed) > 0;
-        if self.left_unscanned.swap(false, Relaxed) || unwanted {
+        if self.left_unscanned.swap(false, Relaxed) {
             // A sweep that hardly meets a block is dearer than following pointers.
             if was_sweeping && swept < self.slots / 64 {
                 self.dense.store(false, Relaxed);
