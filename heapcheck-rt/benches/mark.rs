@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the bench maps the memory of its heap and reads it raw, as the runtime does")]
+#![expect(
+    unsafe_code,
+    reason = "the bench maps the memory of its heap and reads it raw, as the runtime does"
+)]
 //! How long marking takes on a heap laid out as the runtime's: 64 KiB spans of one size class, 16 bytes of metadata a
 //! block, blocks of 48 to 200 bytes whose first three words point to other blocks at random.
 //!
@@ -33,7 +36,10 @@ fn main() {
             let [all, few] = [blocks, 1000].map(|roots| {
                 (0..ROUNDS).map(|_| heap.mark(&heap.addrs[..roots], markers, stack)).fold(f64::MAX, f64::min)
             });
-            println!("{blocks:>10} {:>8} {markers:>9} {all:>12.1} {few:>12.1}", heap.spans.len() * SPAN >> 20);
+            println!(
+                "{blocks:>10} {:>8} {markers:>9} {all:>12.1} {few:>12.1}",
+                heap.spans.len() * SPAN >> 20
+            );
         }
     }
 }
@@ -73,15 +79,17 @@ impl Heap {
         let mut slots = Vec::with_capacity(blocks);
         for _ in 0..blocks {
             let size = 48 + random.below(153);
-            let class = CLASSES.iter().position(|&stride| size < stride).expect("the last class is the largest");
-            let (span, used) = open[class].filter(|&(span, used)| used < spans[span].slots as usize).unwrap_or_else(|| {
-                let stride = CLASSES[class];
-                let (id, slots) = (sizes.len() as BlockId, (SPAN / stride) as u32);
-                let magic = (1u64 << 32).div_ceil(stride as u64);
-                spans.push(Span { first: Slot { id, base: 0 }, magic, stride: stride as u32, slots });
-                sizes.resize(sizes.len() + slots as usize, 0);
-                (spans.len() - 1, 0)
-            });
+            let class =
+                CLASSES.iter().position(|&stride| size < stride).expect("the last class is the largest");
+            let (span, used) =
+                open[class].filter(|&(span, used)| used < spans[span].slots as usize).unwrap_or_else(|| {
+                    let stride = CLASSES[class];
+                    let (id, slots) = (sizes.len() as BlockId, (SPAN / stride) as u32);
+                    let magic = (1u64 << 32).div_ceil(stride as u64);
+                    spans.push(Span { first: Slot { id, base: 0 }, magic, stride: stride as u32, slots });
+                    sizes.resize(sizes.len() + slots as usize, 0);
+                    (spans.len() - 1, 0)
+                });
             open[class] = Some((span, used + 1));
             sizes[spans[span].first.id as usize + used] = size as u64 | LIVE;
             slots.push((span, used));
@@ -94,8 +102,10 @@ impl Heap {
         for (meta, size) in metas.iter_mut().zip(sizes) {
             meta.size_and_state = size;
         }
-        let mut addrs: Vec<usize> =
-            slots.iter().map(|&(span, used)| spans[span].first.base + used * spans[span].stride as usize).collect();
+        let mut addrs: Vec<usize> = slots
+            .iter()
+            .map(|&(span, used)| spans[span].first.base + used * spans[span].stride as usize)
+            .collect();
         for at in 0..addrs.len() {
             for word in 0..6 {
                 let value = if word < 3 { addrs[random.below(blocks)] } else { random.below(1000) };

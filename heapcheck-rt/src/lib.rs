@@ -3,3 +3,4 @@ pub mod space;
 #[cfg(test)]
 mod test_space;
 pub mod mark;
+pub mod classify;

@@ -9,7 +9,7 @@
 //! Addresses are made up; the words behind them are in a `Vec`. Slots are larger than the blocks in them by at least
 //! one byte, as in the runtime's heap.
 
-use crate::space::{BlockId, Memory, Grow, OutOfMemory, Run, Slot, Space};
+use crate::space::{BlockId, Grow, Memory, OutOfMemory, Run, Slot, Space};
 
 const BASE: usize = 0x10_0000;
 const WORD: usize = 8;

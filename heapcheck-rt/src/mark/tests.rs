@@ -73,7 +73,8 @@ impl<'a> Oracle<'a> {
             for &(slot, size) in &self.blocks {
                 if (slot.base..slot.base + size.max(1)).contains(&word) {
                     if self.marked.insert(slot.id) {
-                        waiting.extend((0..size / WORD).map(|index| self.space.read(slot.base + index * WORD)));
+                        waiting
+                            .extend((0..size / WORD).map(|index| self.space.read(slot.base + index * WORD)));
                     }
                 } else if word == slot.base + size {
                     self.ends.insert(slot.id);
@@ -125,7 +126,8 @@ fn random_word(space: &TestSpace, random: &mut Random) -> usize {
         4..6 => slot.base + random.below(size.max(1)),
         6..8 => slot.base + size,
         8 => slot.base + size + 1 + random.below(16),
-        _ => [random.next() as usize, space.root_at(0), space.bounds().1, space.bounds().0 - 1][random.below(4)],
+        _ => [random.next() as usize, space.root_at(0), space.bounds().1, space.bounds().0 - 1]
+            [random.below(4)],
     }
 }
 
