@@ -2,18 +2,20 @@
     unsafe_code,
     reason = "the bench maps the memory of its heap and reads it raw, as the runtime does"
 )]
-//! How long marking takes on a heap laid out as the runtime's: 64 KiB spans of one size class, 16 bytes of metadata a
+//! How long marking and classification take on a heap laid out as the runtime's: 64 KiB spans of one size class, 16 bytes of metadata a
 //! block, blocks of 48 to 200 bytes whose first three words point to other blocks at random.
 //!
 //! `cargo bench --bench mark -- [millions of blocks].. [small|huge]` prints the least of several runs in ms, for one and
 //! for two markers and for two kinds of roots: an array of all blocks, and a thousand blocks that lead to the rest.
-//! `small` leaves out the huge pages.
+//! The last column classifies all blocks as if all had leaked. `small` leaves out the huge pages, `stack=<n>` gives each
+//! marker room for so many blocks.
 
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Instant;
 
+use heapcheck_rt::classify::classify;
 use heapcheck_rt::mark::{Marking, Marks, Root, Roots};
-use heapcheck_rt::space::{BlockId, Run, Slot, Space};
+use heapcheck_rt::space::{BlockId, Grow, Memory, OutOfMemory, Run, Slot, Space};
 
 const SPAN: usize = 64 << 10;
 const CLASSES: [usize; 8] = [64, 80, 96, 112, 128, 160, 192, 224];
@@ -28,18 +30,20 @@ fn main() {
     }
     let huge_pages = !args.iter().any(|arg| arg == "small");
     let stack = args.iter().find_map(|arg| arg.strip_prefix("stack=")?.parse().ok()).unwrap_or(STACK);
-    println!("{:>10} {:>8} {:>9} {:>12} {:>12}", "blocks", "MB", "markers", "all are roots", "1000 roots");
+    println!(
+        "{:>10} {:>6} {:>8} {:>14} {:>11} {:>13}",
+        "blocks", "MB", "markers", "all are roots", "1000 roots", "all leaked"
+    );
     for millions in millions {
         let blocks = (millions * 1e6) as usize;
         let heap = Heap::build(blocks, huge_pages);
+        let megabytes = (heap.spans.len() * SPAN) >> 20;
+        let classified = if blocks <= 5_000_000 { format!("{:.1}", heap.classify()) } else { String::new() };
         for markers in [1, 2] {
             let [all, few] = [blocks, 1000].map(|roots| {
                 (0..ROUNDS).map(|_| heap.mark(&heap.addrs[..roots], markers, stack)).fold(f64::MAX, f64::min)
             });
-            println!(
-                "{blocks:>10} {:>8} {markers:>9} {all:>12.1} {few:>12.1}",
-                heap.spans.len() * SPAN >> 20
-            );
+            println!("{blocks:>10} {megabytes:>6} {markers:>8} {all:>14.1} {few:>11.1} {classified:>13}");
         }
     }
 }
@@ -66,7 +70,8 @@ struct Heap {
     lo: usize,
     hi: usize,
     spans: Vec<Span>,
-    metas: &'static mut [Meta],
+    metas: &'static [Meta],
+    bytes: &'static [AtomicU8],
     addrs: Vec<usize>,
 }
 
@@ -102,6 +107,9 @@ impl Heap {
         for (meta, size) in metas.iter_mut().zip(sizes) {
             meta.size_and_state = size;
         }
+        let bytes = map(metas.len(), huge_pages) as *const AtomicU8;
+        // SAFETY: as above, for bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(bytes, metas.len()) };
         let mut addrs: Vec<usize> = slots
             .iter()
             .map(|&(span, used)| spans[span].first.base + used * spans[span].stride as usize)
@@ -116,13 +124,13 @@ impl Heap {
         for at in (1..addrs.len()).rev() {
             addrs.swap(at, random.below(at + 1));
         }
-        Heap { lo, hi: lo + spans.len() * SPAN, spans, metas, addrs }
+        Heap { lo, hi: lo + spans.len() * SPAN, spans, metas, bytes, addrs }
     }
 
     /// Marks from `roots` with so many markers; returns the milliseconds.
     fn mark(&self, roots: &[usize], markers: usize, stack: usize) -> f64 {
-        let bytes: Vec<AtomicU8> = (0..self.slots()).map(|_| AtomicU8::new(0)).collect();
-        let marks = Marks::new(&bytes);
+        self.bytes.iter().for_each(|byte| byte.store(0, Relaxed));
+        let marks = Marks::new(self.bytes);
         let range = roots.as_ptr_range();
         let strong = [Root { lo: range.start as usize, hi: range.end as usize }];
         let roots = Roots { words: &[], strong: &strong, weak: &[], ends: true };
@@ -137,6 +145,15 @@ impl Heap {
         let ms = begin.elapsed().as_secs_f64() * 1e3;
         let marked = (0..self.slots()).filter(|&id| marks.is_marked(id as BlockId)).count();
         assert!(marked * 10 > self.addrs.len() * 9, "only {marked} blocks were marked");
+        ms
+    }
+
+    /// Classifies all blocks; returns the milliseconds.
+    fn classify(&self) -> f64 {
+        let begin = Instant::now();
+        let leaks = classify(&Vectors, self, |_| true).expect("the bench has memory");
+        let ms = begin.elapsed().as_secs_f64() * 1e3;
+        assert_eq!(leaks.blocks().len(), self.addrs.len());
         ms
     }
 
@@ -159,7 +176,7 @@ impl Space for Heap {
     #[inline]
     fn slot_of(&self, addr: usize) -> Option<Slot> {
         let span = self.span_of(addr)?;
-        let index = ((addr - span.first.base) as u64 * span.magic >> 32) as u32;
+        let index = (((addr - span.first.base) as u64 * span.magic) >> 32) as u32;
         let base = span.first.base + index as usize * span.stride as usize;
         (index < span.slots).then_some(Slot { id: span.first.id + index, base })
     }
@@ -222,6 +239,42 @@ fn map(len: usize, huge_pages: bool) -> usize {
             madvise(at as *mut u8, len, HUGEPAGE);
         }
         at
+    }
+}
+
+struct Vectors;
+
+impl Memory for Vectors {
+    type Buf<T: Copy> = Vector<T>;
+
+    fn buf<T: Copy>(&self) -> Vector<T> {
+        Vector(Vec::new())
+    }
+}
+
+struct Vector<T>(Vec<T>);
+
+impl<T: Copy> Grow<T> for Vector<T> {
+    fn push(&mut self, item: T) -> Result<(), OutOfMemory> {
+        self.0.push(item);
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        self.0.pop()
+    }
+
+    fn resize(&mut self, len: usize, item: T) -> Result<(), OutOfMemory> {
+        self.0.resize(len, item);
+        Ok(())
+    }
+
+    fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.0
     }
 }
 

@@ -22,7 +22,7 @@ use crate::space::Slot;
 /// How many blocks the shelf holds.
 const SHELF: usize = 256;
 /// How many of them are handed out at a time.
-const BATCH: usize = 32;
+const BATCH: usize = 16;
 /// How many huge blocks can be on offer in pieces at one time; more are scanned whole by who found them.
 const HUGE: usize = 8;
 /// Spins before the processor is offered to somebody else.
