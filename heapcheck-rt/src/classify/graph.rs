@@ -36,6 +36,12 @@ impl<M: Memory> Graph<M> {
         starts[node as usize]..starts[node as usize + 1]
     }
 
+    /// The address of what [`Graph::edges_of`] reads, for a prefetch.
+    #[inline]
+    pub(super) fn start_addr(&self, node: Ordinal) -> usize {
+        core::ptr::from_ref(&self.starts.as_slice()[node as usize]).addr()
+    }
+
     #[inline]
     pub(super) fn target(&self, edge: u32) -> Ordinal {
         self.targets.as_slice()[edge as usize]

@@ -62,7 +62,7 @@ pub fn classify<M: Memory>(
 ) -> Result<Leaks<M>, OutOfMemory> {
     let leaked = Leaked::collect(memory, space, chosen)?;
     let graph = Graph::link(memory, space, &leaked)?;
-    let components = Components::find(memory, &graph)?;
+    let components = Components::find(memory, space, &graph)?;
     let owners = Owners::find(memory, &leaked, &graph, &components)?;
     Ok(Leaks { leaked, components, owners })
 }
