@@ -174,7 +174,7 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
     fn follow(&mut self) {
         loop {
             if self.depth > 0 {
-                if self.depth > KEEP && self.marking.pool.is_wanted() {
+                if self.depth > KEEP && self.marking.pool.is_hungry() {
                     self.give();
                 }
                 self.depth -= 1;

@@ -11,7 +11,7 @@
 //! There is no barrier and no fixed number of markers. A marker that finds nothing to do steps aside; the last one at
 //! work that finds nothing turns the page. One that comes late joins the page it finds, one that never comes is not
 //! waited for. All of this happens under one spin lock, once for each piece of work, so that every step is easy to
-//! believe; a marker inside its piece only ever reads [`Pool::is_wanted`].
+//! believe; a marker inside its piece only ever reads [`Pool::is_hungry`].
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
@@ -140,10 +140,10 @@ impl<'a> Pool<'a> {
         add(&self.at_work, 1);
     }
 
-    /// Whether a marker has stepped aside and would take some blocks.
+    /// Whether a marker has stepped aside and there is nothing on the shelf for it.
     #[inline]
-    pub(super) fn is_wanted(&self) -> bool {
-        self.waiting.0.load(Relaxed) != 0
+    pub(super) fn is_hungry(&self) -> bool {
+        self.waiting.0.load(Relaxed) != 0 && self.shelved.load(Relaxed) == 0
     }
 
     /// Whether what is marked now is doubtful. Stays the same while a marker is at work.

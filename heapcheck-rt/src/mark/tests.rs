@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU8;
 
+use super::pool::{Pool, Sighting, Work};
 use super::{HUGE_BYTES, Marking, Marks, ROOT_PIECE_BYTES, Root, Roots};
 use crate::space::{BlockId, Slot, Space};
 use crate::test_space::{Random, TestSpace};
@@ -186,6 +187,43 @@ fn a_huge_block_is_shared_and_scanned_whole() {
     for (markers, stack) in [(1, 1 << 20), (1, 100), (2, 100), (3, 1000)] {
         assert_eq!(reached_from(&space, markers, stack), COUNT + 1);
     }
+}
+
+#[test]
+fn a_tree_is_shared_among_markers() {
+    const COUNT: usize = 60_000;
+    let mut space = TestSpace::new(1);
+    let run = space.add_blocks(COUNT, 24);
+    space.write(space.root_at(0), run.slot(0).base);
+    for child in 1..COUNT {
+        space.write(run.slot((child - 1) / 3).base + (child - 1) % 3 * WORD, run.slot(child).base + child % 2);
+    }
+    for _ in 0..20 {
+        assert_eq!(reached_from(&space, 3, COUNT), COUNT);
+    }
+}
+
+#[test]
+fn what_is_offered_is_taken_once() {
+    let roots = Roots { words: &[], strong: &[], weak: &[], ends: false };
+    let pool = Pool::new(roots, 0, 0, std::thread::yield_now);
+    pool.join();
+    let slots: Vec<Slot> = (1..=100).map(|id| Slot { id, base: id as usize * 16 }).collect();
+    let left = slots.len() - pool.offer(&slots);
+    assert!(pool.offer_range(Root { lo: 0, hi: 3 * ROOT_PIECE_BYTES - 8 }));
+    let (mut addrs, mut bytes) = (vec![], 0);
+    loop {
+        match pool.take(Sighting::default()) {
+            Work::Blocks(batch) => addrs.extend_from_slice(batch.addrs()),
+            Work::Range(range) => bytes += range.hi - range.lo,
+            Work::Done => break,
+            _ => {}
+        }
+    }
+    addrs.sort_unstable();
+    let expected: Vec<usize> = slots[left..].iter().map(|slot| slot.base).collect();
+    assert!(!expected.is_empty());
+    assert_eq!((addrs, bytes), (expected, 3 * ROOT_PIECE_BYTES - 8));
 }
 
 #[test]
