@@ -12,7 +12,7 @@
 //!   j (points to itself) j: cycle
 //! ```
 //!
-//! Steps: [`Leaked`] numbers the blocks, [`Graph`] reads their pointers, [`Components`] finds the cycles, [`Owners`]
+//! Steps: `Leaked` numbers the blocks, `Graph` reads their pointers, `Components` finds the cycles, `Owners`
 //! decides who keeps whom. Each is linear, or nearly so, in blocks and pointers, none recurses, and memory is 60 to
 //! 110 bytes a block plus 4 a pointer.
 

@@ -196,7 +196,8 @@ fn a_tree_is_shared_among_markers() {
     let run = space.add_blocks(COUNT, 24);
     space.write(space.root_at(0), run.slot(0).base);
     for child in 1..COUNT {
-        space.write(run.slot((child - 1) / 3).base + (child - 1) % 3 * WORD, run.slot(child).base + child % 2);
+        space
+            .write(run.slot((child - 1) / 3).base + (child - 1) % 3 * WORD, run.slot(child).base + child % 2);
     }
     for _ in 0..20 {
         assert_eq!(reached_from(&space, 3, COUNT), COUNT);
