@@ -14,8 +14,8 @@
 //! - *Following* keeps found blocks on a stack and scans the newest first. It is right while few blocks wait.
 //! - *Sweeping* begins when a stack overflows. A found block then gets its mark and nothing else, and all markers walk
 //!   the heap in order of addresses and scan what is marked but not scanned, until a walk finds nothing. Memory is read
-//!   forward, which is twice as fast as the best random order, and there is nothing that could overflow. When a walk
-//!   meets few blocks, following takes over again.
+//!   forward, which halves the time of a large heap, and there is nothing that could overflow. When a walk meets few
+//!   blocks, following takes over again.
 //!
 //! The stack of the caller bounds the memory; whatever its size, no block is lost.
 //!
