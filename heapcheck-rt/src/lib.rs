@@ -1,9 +1,6 @@
 //! heapcheck-rt: see ARCHITECTURE.md.
 pub mod space;
-pub mod sink;
-pub mod text;
-pub mod demangle;
-pub mod suppress;
-pub mod options;
-pub mod record;
-pub mod plain;
+#[cfg(test)]
+mod test_space;
+pub mod mark;
+pub mod classify;

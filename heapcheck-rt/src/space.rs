@@ -20,6 +20,24 @@ pub struct Slot {
     pub base: usize,
 }
 
+/// Consecutive slots of one size: the unit in which a heap is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The slot at its beginning. Ids and addresses grow together inside a run.
+    pub first: Slot,
+    /// The distance in bytes from one slot to the next.
+    pub stride: usize,
+    /// The number of slots, live or free.
+    pub slots: usize,
+}
+
+impl Run {
+    /// The slot at `index`, which is below `self.slots`.
+    pub fn slot(&self, index: usize) -> Slot {
+        Slot { id: self.first.id + index as BlockId, base: self.first.base + index * self.stride }
+    }
+}
+
 /// Memory as the core sees it while nothing in it changes.
 pub trait Space: Sync {
     /// The addresses between which every slot lies. A word outside is no pointer; this is the only test most words get.
@@ -36,8 +54,21 @@ pub trait Space: Sync {
     fn prefetch_size(&self, slot: Slot);
     /// Asks for the cache line at `addr`, without waiting for it.
     fn prefetch(&self, addr: usize);
+    /// The number of places where a run may be, in order of addresses.
+    fn runs(&self) -> usize;
+    /// The run at place `index`, or `None` when that place has none.
+    fn run(&self, index: usize) -> Option<Run>;
+
     /// Calls `visit` with every live block and its size, in order of addresses.
-    fn each_live(&self, visit: &mut dyn FnMut(Slot, usize));
+    fn each_live(&self, visit: &mut dyn FnMut(Slot, usize)) {
+        for run in (0..self.runs()).filter_map(|index| self.run(index)) {
+            for slot in (0..run.slots).map(|index| run.slot(index)) {
+                if let Some(size) = self.live_size(slot) {
+                    visit(slot, size);
+                }
+            }
+        }
+    }
 }
 
 /// A vector that the core may push to. Running out of memory is an answer, never a panic.
@@ -52,6 +83,14 @@ pub trait Grow<T: Copy> {
     fn as_slice(&self) -> &[T];
     /// The items, to write.
     fn as_mut_slice(&mut self) -> &mut [T];
+}
+
+/// Where the core gets its vectors from.
+pub trait Memory {
+    /// A vector of this memory. Dropping it gives the memory back.
+    type Buf<T: Copy>: Grow<T>;
+    /// Makes an empty vector.
+    fn buf<T: Copy>(&self) -> Self::Buf<T>;
 }
 
 /// The runtime could get no more memory of its own.
