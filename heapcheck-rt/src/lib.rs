@@ -1,2 +1,39 @@
 //! heapcheck-rt: see ARCHITECTURE.md.
+
+// The shell's modules are compiled here for their unit tests only, which do not use all of them.
+#![cfg_attr(test, allow(dead_code))]
+
 pub mod space;
+pub mod limits;
+#[cfg(test)]
+mod intervals;
+#[cfg(test)]
+mod mapline;
+#[cfg(test)]
+mod taskstat;
+#[cfg(test)]
+mod rootkinds;
+#[cfg(test)]
+mod arch;
+#[cfg(test)]
+mod sys;
+#[cfg(test)]
+mod lock;
+#[cfg(test)]
+mod region;
+#[cfg(test)]
+mod arena;
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+mod maps;
+#[cfg(test)]
+mod threadarea;
+#[cfg(test)]
+mod modules;
+#[cfg(test)]
+mod tracer;
+#[cfg(test)]
+mod stop;
+#[cfg(test)]
+mod roots;

@@ -8,11 +8,21 @@
 
 pub mod space;
 mod limits;
+mod intervals;
+mod mapline;
+mod taskstat;
+mod rootkinds;
 mod arch;
 mod sys;
 mod lock;
 mod region;
 mod arena;
+mod maps;
+mod threadarea;
+mod modules;
+mod tracer;
+mod stop;
+mod roots;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
