@@ -37,3 +37,5 @@ mod tracer;
 mod stop;
 #[cfg(test)]
 mod roots;
+#[cfg(test)]
+mod roots_tests;

@@ -398,6 +398,3 @@ fn descriptor_end(pointer: usize, stack_hi: usize) -> usize {
 fn word_aligned(span: Span) -> Span {
     Span::new(span.start.next_multiple_of(size_of::<usize>()), span.end & !(size_of::<usize>() - 1))
 }
-
-#[cfg(test)]
-mod tests;
