@@ -134,11 +134,12 @@ mod tests {
             subtract(span, &list, |part| outside.push(part));
             check_sorted(&inside);
             check_sorted(&outside);
-            for address in 0..TOP {
+            let (inside, outside) = (set(&inside), set(&outside));
+            for (address, member) in members.iter().copied().enumerate() {
                 let here = span.contains(address);
-                assert_eq!(set(&inside)[address], here && members[address], "{span:?} {list:?}");
-                assert_eq!(set(&outside)[address], here && !members[address], "{span:?} {list:?}");
-                assert_eq!(find(&list, address).is_some(), members[address]);
+                assert_eq!(inside[address], here && member, "{span:?} {list:?}");
+                assert_eq!(outside[address], here && !member, "{span:?} {list:?}");
+                assert_eq!(find(&list, address).is_some(), member);
             }
         }
     }

@@ -26,6 +26,8 @@ mod arena;
 #[cfg(test)]
 mod testbed;
 #[cfg(test)]
+mod tasks;
+#[cfg(test)]
 mod maps;
 #[cfg(test)]
 mod threadarea;
@@ -33,6 +35,8 @@ mod threadarea;
 mod modules;
 #[cfg(test)]
 mod tracer;
+#[cfg(test)]
+mod park;
 #[cfg(test)]
 mod stop;
 #[cfg(test)]

@@ -122,7 +122,8 @@ impl Cursor<'_> {
     fn number(&mut self, base: usize) -> Option<usize> {
         let first = self.at;
         let mut value = 0usize;
-        while let Some(digit) = self.line.get(self.at).and_then(|byte| (*byte as char).to_digit(base as u32)) {
+        while let Some(digit) = self.line.get(self.at).and_then(|byte| (*byte as char).to_digit(base as u32))
+        {
             value = value.checked_mul(base)?.checked_add(digit as usize)?;
             self.at += 1;
         }
@@ -142,10 +143,30 @@ mod tests {
         ("7f00-7f10 rw-p 00000000 00:00 0    [heap]", MapKind::Heap, "rw", "[heap]"),
         ("7f00-7f10 rw-p 00000000 00:00 0    [stack]", MapKind::Stack, "rw", "[stack]"),
         ("7f00-7f10 r--p 00000000 00:00 0    [vvar_vclock]", MapKind::Special, "r", "[vvar_vclock]"),
-        ("7f00-7f10 rw-s 00000000 00:01 77   /memfd:x (deleted)", MapKind::Memory, "rws", "/memfd:x (deleted)"),
-        ("7f00-7f10 rw-s 00000000 00:01 77   /dev/zero (deleted)", MapKind::Memory, "rws", "/dev/zero (deleted)"),
-        ("7f00-7f10 rw-p 00000000 00:0f 9    /anon_hugepage (deleted)", MapKind::Memory, "rw", "/anon_hugepage (deleted)"),
-        ("7f00-7f10 rw-s 00000000 00:0e 5    anon_inode:[io_uring]", MapKind::File, "rws", "anon_inode:[io_uring]"),
+        (
+            "7f00-7f10 rw-s 00000000 00:01 77   /memfd:x (deleted)",
+            MapKind::Memory,
+            "rws",
+            "/memfd:x (deleted)",
+        ),
+        (
+            "7f00-7f10 rw-s 00000000 00:01 77   /dev/zero (deleted)",
+            MapKind::Memory,
+            "rws",
+            "/dev/zero (deleted)",
+        ),
+        (
+            "7f00-7f10 rw-p 00000000 00:0f 9    /anon_hugepage (deleted)",
+            MapKind::Memory,
+            "rw",
+            "/anon_hugepage (deleted)",
+        ),
+        (
+            "7f00-7f10 rw-s 00000000 00:0e 5    anon_inode:[io_uring]",
+            MapKind::File,
+            "rws",
+            "anon_inode:[io_uring]",
+        ),
     ];
 
     #[test]

@@ -121,7 +121,8 @@ impl Maps {
     /// Reads the word at `address` if it lies in a mapping that may be read.
     pub(crate) fn read_word(&self, address: usize) -> Option<usize> {
         let mapping = self.find(address).filter(|mapping| mapping.perms.readable())?;
-        if address % size_of::<usize>() != 0 || mapping.kind == MapKind::Special || !mapping.holds() {
+        if !address.is_multiple_of(size_of::<usize>()) || mapping.kind == MapKind::Special || !mapping.holds()
+        {
             return None;
         }
         // SAFETY: the word lies in a readable mapping, and is aligned. Doubt: a thread that could not be stopped may

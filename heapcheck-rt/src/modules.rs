@@ -125,7 +125,8 @@ impl Modules {
 
     /// Finds the number of the module that has a segment at `address`.
     pub(crate) fn find(&self, address: usize) -> Option<usize> {
-        let holds = |module: &Module| self.segments(module).iter().any(|segment| segment.span.contains(address));
+        let holds =
+            |module: &Module| self.segments(module).iter().any(|segment| segment.span.contains(address));
         self.all().iter().position(|module| (module.lo..module.hi).contains(&address) && holds(module))
     }
 
@@ -175,12 +176,8 @@ fn add(taking: &mut Taking, info: &ModuleInfo, size: usize) -> Result<(), OutOfM
                 modules.segments.push(Segment { span, writable, executable })?;
             }
             libc::PT_GNU_EH_FRAME => eh_frame_hdr = start,
-            libc::PT_TLS => {
-                // The two fields came with glibc 2.4; `size` tells whether they are there (dl_iterate_phdr(3)).
-                if size >= size_of::<ModuleInfo>() {
-                    tls = tls_of(info, header, taking.heap);
-                }
-            }
+            // The two fields came with glibc 2.4; `size` tells whether they are there (dl_iterate_phdr(3)).
+            libc::PT_TLS if size >= size_of::<ModuleInfo>() => tls = tls_of(info, header, taking.heap),
             _ => {}
         }
     }
@@ -209,7 +206,8 @@ fn tls_of(info: &ModuleInfo, header: &ProgramHeader, heap: Span) -> Tls {
     let pointer = arch::thread_pointer();
     let size = header.memory_size as usize;
     let below = pointer.wrapping_sub(info.tls_data);
-    let near = info.tls_data != 0 && below >= size && below <= STATIC_TLS_MAX && !heap.contains(info.tls_data);
+    let near =
+        info.tls_data != 0 && below >= size && below <= STATIC_TLS_MAX && !heap.contains(info.tls_data);
     // SAFETY: a thread pointer of a thread that runs code of the loader is initialised.
     let owned = unsafe { crate::threadarea::is_owned_by_loader(pointer, info.tls_module) };
     if near && !owned { Tls::Static { below, size } } else { Tls::Dynamic { module: info.tls_module, size } }

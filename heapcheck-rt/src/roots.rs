@@ -254,7 +254,12 @@ impl Collector<'_> {
     }
 
     /// Adds stack and thread-local storage of a live thread. Without `sp` all of its stack counts.
-    fn add_thread(&mut self, tid: i32, sp: Option<usize>, facts: Option<ThreadFacts>) -> Result<(), OutOfMemory> {
+    fn add_thread(
+        &mut self,
+        tid: i32,
+        sp: Option<usize>,
+        facts: Option<ThreadFacts>,
+    ) -> Result<(), OutOfMemory> {
         let unknown = ThreadFacts { tid, pointer: 0, stack_lo: 0, stack_hi: 0, state: ThreadState::Live };
         let facts = facts.unwrap_or(unknown);
         self.own_thread(&facts)?;
@@ -315,7 +320,9 @@ impl Collector<'_> {
         }
         for module in self.world.modules.all() {
             match module.tls {
-                Tls::Static { below, size } if module.role != Role::Runtime || module.base == self.program_base() => {
+                Tls::Static { below, size }
+                    if module.role != Role::Runtime || module.base == self.program_base() =>
+                {
                     let start = pointer - below;
                     self.add(Span::new(start, start + size), RootKind::Tls, owner)?;
                 }

@@ -1,12 +1,12 @@
 #![expect(unsafe_code, reason = "reads the roots it finds, and asks libc where stacks are")]
 //! Words in every place a pointer can hide, looked for in the roots of the real process.
 
-use crate::roots::{Caller, RootRange, Roots, ThreadFacts, ThreadState, World, collect};
 use crate::arena::Arena;
 use crate::intervals::Span;
 use crate::maps::Maps;
 use crate::modules::Modules;
 use crate::rootkinds::{RootKind, RootKinds};
+use crate::roots::{Caller, RootRange, Roots, ThreadFacts, ThreadState, World, collect};
 use crate::space::Grow;
 use crate::stop::{Methods, STOP_SIGNAL, stop};
 use crate::sys::libc::{dlsym, pthread_key_create, pthread_setspecific};
@@ -33,7 +33,13 @@ fn facts() -> ThreadFacts {
         pthread_attr_destroy(&mut attributes);
     }
     let pointer = arch::thread_pointer();
-    ThreadFacts { tid: sys::thread_id(), pointer, stack_lo, stack_hi: stack_lo + size, state: ThreadState::Live }
+    ThreadFacts {
+        tid: sys::thread_id(),
+        pointer,
+        stack_lo,
+        stack_hi: stack_lo + size,
+        state: ThreadState::Live,
+    }
 }
 
 /// Where a thread keeps its words.
@@ -127,7 +133,9 @@ fn every_word_of_a_live_thread_is_found_by_its_kind_and_by_no_other() {
     arena!(ARENA);
     let dynamic = dynamic_storage();
     if dynamic == 0 {
-        eprintln!("skipped in part: no libstdc++.so.6 to load, so dynamic thread-local storage is not looked for");
+        eprintln!(
+            "skipped in part: no libstdc++.so.6 to load, so dynamic thread-local storage is not looked for"
+        );
     }
     let mut key = 0;
     // SAFETY: `key` is there to be written.
@@ -139,7 +147,9 @@ fn every_word_of_a_live_thread_is_found_by_its_kind_and_by_no_other() {
         .map(|_| {
             let (send, quits) = (send.clone(), std::sync::Arc::clone(&quits));
             std::thread::spawn(move || {
-                stay(&send, Some(key), dynamic, || drop(quits.lock().expect("quits").recv()));
+                stay(&send, Some(key), dynamic, || {
+                    let _ = quits.lock().expect("quits").recv();
+                });
             })
         })
         .collect();
@@ -162,7 +172,11 @@ fn every_word_of_a_live_thread_is_found_by_its_kind_and_by_no_other() {
         assert_eq!(strong.map(|found| found.0), Some(kind));
         assert!(owner.is_none_or(|tid| strong.map(|found| found.1) == Some(tid as u32)));
         assert_eq!(weak, None, "{kind:?} is weak as well");
-        assert_eq!(seen(RootKinds::ALL.without(kind), address), (None, None), "{kind:?} is found without its kind");
+        assert_eq!(
+            seen(RootKinds::ALL.without(kind), address),
+            (None, None),
+            "{kind:?} is found without its kind"
+        );
     };
     check(global, RootKind::Globals, None);
     for places in &places {
@@ -206,7 +220,8 @@ fn every_range_can_be_read_and_none_is_ours() {
     let _world = one_at_a_time();
     arena!(ARENA);
     let threads = [facts()];
-    let given = Given { kinds: RootKinds::ALL, threads: &threads, regions: &[(0x1000, 0x2000)], pending: &[] };
+    let given =
+        Given { kinds: RootKinds::ALL, threads: &threads, regions: &[(0x1000, 0x2000)], pending: &[] };
     let own = own(&REGION);
     let (sum, ours) = with_roots(&ARENA, own, given, |roots| {
         let ranges = || roots.strong.as_slice().iter().chain(roots.weak.as_slice());

@@ -17,10 +17,12 @@ mod sys;
 mod lock;
 mod region;
 mod arena;
+mod tasks;
 mod maps;
 mod threadarea;
 mod modules;
 mod tracer;
+mod park;
 mod stop;
 mod roots;
 

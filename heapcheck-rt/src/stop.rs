@@ -1,4 +1,4 @@
-#![expect(unsafe_code, reason = "a signal handler that publishes where its thread stopped")]
+#![expect(unsafe_code, reason = "reads contexts that parked threads published")]
 //! Stops every other thread of the process, and lets them go on.
 //!
 //! Three means, in this order, each only for the threads that the one before does not reach:
@@ -9,10 +9,6 @@
 //!    `/proc/self/task/T/status`, so nobody waits in vain, and no signal is left pending in a thread that would meet it
 //!    later, after our handler is gone.
 //! 3. **Nothing**: the thread runs on, its whole stack is a root, and the report says so.
-//!
-//! Each signal carries a word, generation and slot number, so the handler needs no thread-local storage, no lookup and
-//! one kind of system call (futex), which even a sandboxed thread may make. A handler that comes too late finds another
-//! generation and returns. The generation is odd while the world is stopped.
 //!
 //! The handler runs on the thread's alternate stack if it has one (`SA_ONSTACK`): stacks of a few KiB, as coroutines
 //! and other languages' threads use, have no room for the kernel's frame of up to 11 KiB (AMX), and whoever has such
@@ -28,18 +24,19 @@
 //! The caller blocks nothing: all signals are blocked here, for the stopper, until the world runs again.
 //!
 //! # Safety
-//! A published context is the kernel's `ucontext_t` on the stack of a thread that sleeps in the handler until the
-//! generation changes, which only dropping [`Stopped`] does.
+//! Contexts are read while the generation is ours; only dropping [`Stopped`] changes it.
 
 use crate::arena::{Arena, Buf};
 use crate::intervals::Span;
 use crate::limits::{STOP_BLOCKED_NS, STOP_PASSES_MAX, STOP_RUNNABLE_NS, STOP_SILENCE_NS};
-use crate::lock::{Held, Lock};
+use crate::lock::Held;
+use crate::park::{self, GENERAL, WORLD};
 use crate::space::{Grow, OutOfMemory};
 use crate::sys;
-use crate::taskstat::{self, TaskStatus};
+use crate::tasks::{self, last_sp, status_of};
+use crate::taskstat::TaskStatus;
 use crate::tracer::{Fate, Tracer};
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::{Acquire, Relaxed, Release, SeqCst}};
+use core::sync::atomic::Ordering::{Acquire, SeqCst};
 
 /// Which means may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +67,6 @@ pub(crate) enum Method {
     Nothing,
 }
 
-/// Words of general registers.
-pub(crate) const GENERAL: usize = 16;
-
 /// A thread of the stopped world.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoppedThread {
@@ -99,86 +93,6 @@ impl From<OutOfMemory> for StopError {
     fn from(_: OutOfMemory) -> Self {
         Self::OutOfMemory
     }
-}
-
-/// Where a handler publishes. Slots are never given back: a late handler of an earlier stop may still read its own.
-#[repr(C)]
-struct Slot {
-    context: AtomicUsize,
-    generation: AtomicU32,
-}
-
-/// Slots of the first chunk; each further chunk has twice as many.
-const FIRST_SLOTS: usize = 256;
-
-/// Chunks: enough for 2^22 threads, which is the most that Linux can number (proc_sys_kernel_pid_max(5)).
-const CHUNKS: usize = 15;
-
-/// The meeting place of the stopper and the handlers. A handler gets no pointer of ours, so this is a static.
-struct World {
-    lock: Lock,
-    generation: AtomicU32,
-    /// How many handlers of this generation have published, and at how many the stopper wants to be woken.
-    answered: AtomicU32,
-    wanted: AtomicU32,
-    /// How many handlers are inside, of any generation.
-    inside: AtomicU32,
-    chunks: [AtomicUsize; CHUNKS],
-}
-
-static WORLD: World = World {
-    lock: Lock::new(),
-    generation: AtomicU32::new(0),
-    answered: AtomicU32::new(0),
-    wanted: AtomicU32::new(0),
-    inside: AtomicU32::new(0),
-    chunks: [const { AtomicUsize::new(0) }; CHUNKS],
-};
-
-impl World {
-    /// The chunk and the place in it of a slot.
-    fn place(index: usize) -> (usize, usize) {
-        let chunk = ((index + FIRST_SLOTS) / FIRST_SLOTS).ilog2() as usize;
-        (chunk, index + FIRST_SLOTS - (FIRST_SLOTS << chunk))
-    }
-
-    fn slot(&self, index: usize) -> Option<&Slot> {
-        let (chunk, place) = Self::place(index);
-        let first = self.chunks.get(chunk)?.load(Acquire);
-        // SAFETY: a chunk that is not null has this many slots, all zeros at first, and is never given back.
-        (first != 0).then(|| unsafe { &*(first as *const Slot).add(place) })
-    }
-
-    fn make_slot(&self, arena: &Arena, index: usize) -> Result<(), OutOfMemory> {
-        let (chunk, _) = Self::place(index);
-        let cell = self.chunks.get(chunk).ok_or(OutOfMemory)?;
-        if cell.load(Relaxed) == 0 {
-            cell.store(arena.take((FIRST_SLOTS << chunk) * size_of::<Slot>())?, Release);
-        }
-        Ok(())
-    }
-}
-
-/// The handler: publishes and sleeps until the generation changes.
-extern "C" fn park(_signal: i32, info: usize, context: usize) {
-    // SAFETY: the kernel calls this with a siginfo_t, because the action has SA_SIGINFO.
-    let Some(word) = (unsafe { sys::signal_word(info) }) else { return };
-    let (generation, index) = ((word >> 32) as u32, word as u32 as usize);
-    WORLD.inside.fetch_add(1, SeqCst);
-    if WORLD.generation.load(SeqCst) == generation
-        && let Some(slot) = WORLD.slot(index)
-    {
-        slot.context.store(context, Relaxed);
-        slot.generation.store(generation, Release);
-        let answered = WORLD.answered.fetch_add(1, SeqCst) + 1;
-        if answered >= WORLD.wanted.load(SeqCst) {
-            sys::futex_wake_all(&WORLD.answered);
-        }
-        while WORLD.generation.load(Acquire) == generation {
-            sys::futex_wait(&WORLD.generation, generation, 0);
-        }
-    }
-    WORLD.inside.fetch_sub(1, SeqCst);
 }
 
 /// How far we are with a thread.
@@ -230,7 +144,10 @@ impl Stopped {
 
 /// Stops the world. `known` are threads that somebody knows of, for the case that `/proc` is not there.
 pub(crate) fn stop(
-    arena: &'static Arena, signal: i32, methods: Methods, known: &[i32],
+    arena: &'static Arena,
+    signal: i32,
+    methods: Methods,
+    known: &[i32],
 ) -> Result<Stopped, StopError> {
     if !(34..=64).contains(&signal) {
         return Err(StopError::BadSignal(signal));
@@ -248,7 +165,6 @@ pub(crate) fn stop(
         entries: Buf::new(arena),
         entry_bytes: Buf::new(arena),
         tracer: None,
-        sent: 0,
         saw_all: true,
         held,
     };
@@ -273,13 +189,12 @@ struct Stopper {
     entries: Buf<Entry>,
     entry_bytes: Buf<u8>,
     tracer: Option<Tracer>,
-    sent: u32,
     saw_all: bool,
     held: Held<'static>,
 }
 
-/// Bytes of directory entries asked for at once: those of a thousand threads.
-const ENTRY_BYTES: usize = 32 << 10;
+/// How long to wait for answers before looking whether somebody ended instead of answering.
+const ANSWER_NS: u64 = 1_000_000;
 
 impl Stopper {
     fn begin(&mut self) {
@@ -293,7 +208,8 @@ impl Stopper {
         self.generation = WORLD.generation.load(SeqCst) + 1;
         WORLD.generation.store(self.generation, SeqCst);
         if self.methods.signal {
-            self.action = sys::install_handler(self.signal, park, sys::SA_ONSTACK | sys::SA_RESTART).ok();
+            self.action =
+                sys::install_handler(self.signal, park::park, sys::SA_ONSTACK | sys::SA_RESTART).ok();
         }
     }
 
@@ -328,33 +244,15 @@ impl Stopper {
         self.entries.as_slice().iter().filter(|entry| entry.stage == stage).count()
     }
 
-    /// Reads the list of threads and says whether it shows somebody new. The kernel lists threads in the order of their
-    /// birth, so those we know come in the order in which we know them.
+    /// Reads the list of threads and says whether it shows somebody new. Those we know come in the order in which we
+    /// know them.
     fn look(&mut self) -> Result<bool, OutOfMemory> {
         let known = self.entries.as_slice().len();
-        let directory = sys::open(b"/proc/self/task\0", sys::O_DIRECTORY | sys::O_CLOEXEC, 0);
-        let Ok(directory) = directory else {
-            self.saw_all = false;
-            return Ok(false);
-        };
         let mut bytes = core::mem::replace(&mut self.entry_bytes, Buf::new(self.arena));
-        let mut outcome = bytes.resize(ENTRY_BYTES, 0);
         let mut cursor = 0;
-        while outcome.is_ok() {
-            match sys::read_directory(directory, bytes.as_mut_slice()) {
-                Ok(0) => break,
-                Ok(filled) => taskstat::each_task(&bytes.as_slice()[..filled], |tid| {
-                    outcome = outcome.and_then(|()| self.see(tid, &mut cursor));
-                }),
-                Err(_) => {
-                    self.saw_all = false;
-                    break;
-                }
-            }
-        }
-        sys::close(directory);
+        let outcome = tasks::each_thread(&mut bytes, |tid| self.see(tid, &mut cursor));
         self.entry_bytes = bytes;
-        outcome?;
+        self.saw_all &= outcome?;
         Ok(self.entries.as_slice().len() > known)
     }
 
@@ -395,7 +293,6 @@ impl Stopper {
                 }
             };
             moved |= stage == Stage::Sent;
-            self.sent += u32::from(stage == Stage::Sent);
             let sent = sent || stage == Stage::Sent;
             self.entries.as_mut_slice()[index] = Entry { tid, stage, sent };
         }
@@ -415,16 +312,24 @@ impl Stopper {
     fn await_answers(&mut self) {
         let mut last = sys::monotonic_ns();
         let patience = last + STOP_RUNNABLE_NS;
-        let mut answered = WORLD.answered.load(SeqCst);
-        while self.update() {
-            // Handlers of threads that we gave up may answer late, which makes this a hint: the slots decide.
-            WORLD.wanted.store(self.sent, SeqCst);
-            let before = answered;
-            sys::futex_wait(&WORLD.answered, before, STOP_SILENCE_NS / 10);
-            answered = WORLD.answered.load(SeqCst);
-            let now = sys::monotonic_ns();
+        let mut before = WORLD.answered.load(SeqCst);
+        loop {
+            let wanted = self.update();
+            if self.count(Stage::Sent) == 0 {
+                return;
+            }
+            // The handler counts first and looks at `wanted` then; here it is the other way round, so one of us sees.
+            WORLD.complete.store(0, SeqCst);
+            WORLD.wanted.store(wanted, SeqCst);
+            if WORLD.answered.load(SeqCst) < wanted {
+                sys::futex_wait(&WORLD.complete, 0, ANSWER_NS);
+            } else {
+                // Somebody who was given up has answered after all, which spoils the count; the slots decide.
+                sys::sleep_ns(ANSWER_NS / 20);
+            }
+            let (now, answered) = (sys::monotonic_ns(), WORLD.answered.load(SeqCst));
             if answered != before {
-                last = now;
+                (before, last) = (answered, now);
             } else if now - last > STOP_SILENCE_NS {
                 self.ask_why(now < patience);
             } else {
@@ -433,9 +338,9 @@ impl Stopper {
         }
     }
 
-    /// Marks who has published, and says whether anybody is still expected to.
-    fn update(&mut self) -> bool {
-        let mut waiting = false;
+    /// Marks who has published, and returns how many have or are expected to.
+    fn update(&mut self) -> u32 {
+        let mut wanted = 0;
         for (index, entry) in self.entries.as_mut_slice().iter_mut().enumerate() {
             if entry.sent && entry.stage != Stage::Parked {
                 let generation = WORLD.slot(index).map_or(0, |slot| slot.generation.load(Acquire));
@@ -443,9 +348,9 @@ impl Stopper {
                     entry.stage = Stage::Parked;
                 }
             }
-            waiting |= entry.stage == Stage::Sent;
+            wanted += u32::from(matches!(entry.stage, Stage::Sent | Stage::Parked));
         }
-        waiting
+        wanted
     }
 
     /// Forgets threads that ended with the signal pending.
@@ -473,7 +378,8 @@ impl Stopper {
 
     /// Hands the threads that the signal does not reach to the tracer, and says whether there were any.
     fn trace_the_rest(&mut self) -> Result<bool, OutOfMemory> {
-        let is_left = |entry: &Entry| matches!(entry.stage, Stage::Blocking | Stage::Silent | Stage::Unreachable);
+        let is_left =
+            |entry: &Entry| matches!(entry.stage, Stage::Blocking | Stage::Silent | Stage::Unreachable);
         if !self.methods.ptrace || !self.entries.as_slice().iter().any(is_left) {
             return Ok(false);
         }
@@ -496,7 +402,12 @@ impl Stopper {
         for (index, entry) in self.entries.as_slice().iter().enumerate() {
             let found = match entry.stage {
                 Stage::Ended => continue,
-                Stage::Parked => WORLD.slot(index).map(|slot| parked(entry.tid, slot.context.load(Relaxed))),
+                Stage::Parked => WORLD.slot(index).map(|slot| {
+                    // SAFETY: `update` has seen our generation in the slot.
+                    let (registers, vector) = unsafe { park::read_context(slot) };
+                    let sp = registers[GENERAL - 1];
+                    StoppedThread { tid: entry.tid, method: Method::Signal, sp, registers, vector }
+                }),
                 Stage::Traced => match self.traced(entry.tid) {
                     Some(thread) => Some(thread),
                     None if status_of(entry.tid).is_none_or(TaskStatus::has_ended) => continue,
@@ -532,9 +443,11 @@ impl Stopper {
 impl Drop for Stopper {
     fn drop(&mut self) {
         self.update();
-        let all_arrived = self.entries.as_slice().iter().all(|entry| {
-            !entry.sent || matches!(entry.stage, Stage::Parked | Stage::Ended)
-        });
+        let all_arrived = self
+            .entries
+            .as_slice()
+            .iter()
+            .all(|entry| !entry.sent || matches!(entry.stage, Stage::Parked | Stage::Ended));
         // First the action, then the threads: a signal of the program that waits in a parked thread gets its own handler.
         if let Some(action) = self.action.take()
             && all_arrived
@@ -546,68 +459,6 @@ impl Drop for Stopper {
         self.tracer = None;
         sys::set_signal_mask(self.mask);
     }
-}
-
-/// Reads a context that the handler published: the general registers and where the kernel saved the others.
-fn parked(tid: i32, context: usize) -> StoppedThread {
-    // ucontext_t: flags, link, stack (3 words), then the registers r8..r15 rdi rsi rbp rbx rdx rax rcx rsp rip eflags
-    // segments err trapno oldmask cr2, then the pointer to the saved state (linux uapi/asm/sigcontext.h). The words at
-    // 464 of that state hold, if the first is the magic, the whole size, the features and the size of the state.
-    const REGISTERS: usize = 5;
-    const SAVED: usize = REGISTERS + 23;
-    const MAGIC: u32 = 0x4650_5853;
-    // SAFETY: the context is alive, see the head of this file; the kernel made it, so its pointers are good.
-    unsafe {
-        let words = context as *const usize;
-        let registers = words.add(REGISTERS).cast::<[usize; GENERAL]>().read();
-        let saved = words.add(SAVED).read();
-        let mut bytes = 0;
-        if saved != 0 {
-            let software = (saved + 464) as *const u32;
-            bytes = if software.read() == MAGIC { software.add(4).read() as usize } else { 512 };
-        }
-        let vector = Span::new(saved, saved + bytes);
-        StoppedThread { tid, method: Method::Signal, sp: registers[15], registers, vector }
-    }
-}
-
-/// Reads what a thread does and blocks.
-fn status_of(tid: i32) -> Option<TaskStatus> {
-    let mut text = [0u8; 2048];
-    let bytes = read_task_file(tid, b"status\0", &mut text)?;
-    taskstat::parse_status(&text[..bytes])
-}
-
-/// Reads where a sleeping thread's stack pointer is.
-fn last_sp(tid: i32) -> Option<usize> {
-    let mut text = [0u8; 256];
-    let bytes = read_task_file(tid, b"syscall\0", &mut text)?;
-    taskstat::parse_syscall_sp(&text[..bytes])
-}
-
-fn read_task_file(tid: i32, file: &[u8], text: &mut [u8]) -> Option<usize> {
-    let mut path = [0u8; 64];
-    let mut at = 0;
-    let mut add = |bytes: &[u8]| {
-        path[at..at + bytes.len()].copy_from_slice(bytes);
-        at += bytes.len();
-    };
-    add(b"/proc/self/task/");
-    let mut digits = [0u8; 10];
-    let mut first = digits.len();
-    let mut rest = tid.unsigned_abs();
-    while rest > 0 || first == digits.len() {
-        first -= 1;
-        digits[first] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    add(&digits[first..]);
-    add(b"/");
-    add(file);
-    let fd = sys::open(&path[..at], sys::O_CLOEXEC, 0).ok()?;
-    let outcome = sys::read(fd, text);
-    sys::close(fd);
-    outcome.ok()
 }
 
 #[cfg(test)]

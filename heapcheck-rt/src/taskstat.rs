@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn state_and_blocked_signals_are_read() {
-        let text = b"Name:\tState: x\nState:\tS (sleeping)\nSigPnd:\t0\nSigBlk:\tfffffffe7ffbfeff\nSigIgn:\t0\n";
+        let text =
+            b"Name:\tState: x\nState:\tS (sleeping)\nSigPnd:\t0\nSigBlk:\tfffffffe7ffbfeff\nSigIgn:\t0\n";
         let status = parse_status(text).expect("status");
         assert_eq!(status, TaskStatus { state: b'S', blocked: 0xffff_fffe_7ffb_feff });
         assert!(status.blocks(62) && status.blocks(1) && !status.blocks(9) && !status.blocks(33));

@@ -35,11 +35,8 @@ pub(crate) fn dtv_of(pointer: usize, read: impl Fn(usize) -> Option<usize>) -> O
     let dtv = read(pointer + 8)?;
     // With one thread musl's prev and next both point at it; glibc's fourth word is two small integers.
     let glibc = read(pointer + 16)? == pointer && read(pointer + 24)? != pointer;
-    let (start, entries, bytes) = if glibc {
-        (dtv.wrapping_sub(16), read(dtv.wrapping_sub(16))?, 16)
-    } else {
-        (dtv, read(dtv)?, 8)
-    };
+    let (start, entries, bytes) =
+        if glibc { (dtv.wrapping_sub(16), read(dtv.wrapping_sub(16))?, 16) } else { (dtv, read(dtv)?, 8) };
     let count = entries.checked_add(if glibc { 2 } else { 1 }).filter(|count| *count <= MODULES_MAX)?;
     Some(Dtv { start, end: start.checked_add(count * bytes)?, glibc })
 }

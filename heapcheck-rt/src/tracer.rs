@@ -24,7 +24,10 @@ use crate::arena::{Arena, Buf};
 use crate::limits::{STOP_SILENCE_NS, TRACER_STACK_BYTES, VECTOR_BYTES};
 use crate::space::{Grow, OutOfMemory};
 use crate::sys::{self, Errno};
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU32, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 const CLONE_VM: usize = 0x100;
 const CLONE_FS: usize = 0x200;
@@ -180,7 +183,10 @@ impl Tracer {
             }
             sys::futex_wait(&shared.reply, reply, 5_000_000);
             if shared.reply.load(Acquire) != number {
-                self.alive = matches!(sys::wait_for(self.task, WAIT_ALL | WAIT_NOT), Ok((0, _)) | Err(Errno(sys::EINTR)));
+                self.alive = matches!(
+                    sys::wait_for(self.task, WAIT_ALL | WAIT_NOT),
+                    Ok((0, _)) | Err(Errno(sys::EINTR))
+                );
             }
         }
     }
@@ -225,7 +231,11 @@ extern "C" fn serve(piece: usize) {
         // SAFETY: between the command and the reply the targets are ours, see the head of this file.
         let targets = unsafe {
             let first = shared.targets.load(Relaxed) as *mut Target;
-            if first.is_null() { &mut [] } else { core::slice::from_raw_parts_mut(first, shared.count.load(Relaxed)) }
+            if first.is_null() {
+                &mut []
+            } else {
+                core::slice::from_raw_parts_mut(first, shared.count.load(Relaxed))
+            }
         };
         let leave = shared.leave.load(Relaxed) != 0;
         if leave {
@@ -246,7 +256,8 @@ fn attach_all(targets: &mut [Target]) {
     for target in targets.iter_mut().filter(|target| target.fate == Fate::Wanted) {
         // SAFETY: neither request reads or writes memory.
         let asked = unsafe {
-            sys::trace(PTRACE_SEIZE, target.tid, 0, 0).and_then(|_| sys::trace(PTRACE_INTERRUPT, target.tid, 0, 0))
+            sys::trace(PTRACE_SEIZE, target.tid, 0, 0)
+                .and_then(|_| sys::trace(PTRACE_INTERRUPT, target.tid, 0, 0))
         };
         target.fate = match asked {
             Ok(_) => Fate::Asked,
@@ -292,7 +303,9 @@ fn read_registers(target: &mut Target) {
     let mut vector = [target.vector, VECTOR_BYTES];
     // SAFETY: each request fills at most the bytes that its iovec names, which are the target's own.
     unsafe {
-        if let Err(error) = sys::trace(PTRACE_GETREGSET, target.tid, NT_PRSTATUS, general.as_mut_ptr() as usize) {
+        if let Err(error) =
+            sys::trace(PTRACE_GETREGSET, target.tid, NT_PRSTATUS, general.as_mut_ptr() as usize)
+        {
             target.fate = Fate::Refused(error.0);
         }
         if sys::trace(PTRACE_GETREGSET, target.tid, NT_X86_XSTATE, vector.as_mut_ptr() as usize).is_ok() {

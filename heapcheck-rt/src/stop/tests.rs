@@ -1,11 +1,15 @@
 //! Threads in every situation, stopped for real. Nothing here allocates while the world is stopped: a stopped thread may
 //! hold the lock of the test program's malloc.
 
-use super::{Method, Methods, STOP_SIGNAL, StopError, Stopped, StoppedThread, WORLD, stop};
+use super::{Method, Methods, STOP_SIGNAL, StopError, Stopped, StoppedThread, stop};
 use crate::arena::Arena;
+use crate::park::WORLD;
 use crate::testbed::{arena, one_at_a_time};
 use crate::{arch, sys};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::{Relaxed, SeqCst}};
+use core::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -383,7 +387,7 @@ fn a_thread_on_its_alternate_stack_and_one_without_libc_are_stopped() {
 fn measure_how_long_a_stop_takes() {
     let _world = one_at_a_time();
     arena!(ARENA);
-    for count in [0, 4, 64, 256] {
+    for count in [0, 4, 64, 256, 1000] {
         let crew = Crew::start(count, sleeping);
         let mut times = Vec::with_capacity(16);
         for _ in 0..9 {
