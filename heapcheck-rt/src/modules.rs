@@ -281,6 +281,10 @@ mod tests {
         let Tls::Static { below, size } = own.tls else { panic!("{:?}", own.tls) };
         let word = arch::thread_pointer().wrapping_add_signed(arch::tls_offset());
         assert!((arch::thread_pointer() - below..arch::thread_pointer() - below + size).contains(&word));
+        if modules.all().iter().all(|module| module.role != Role::Loader) {
+            eprintln!("skipped in part: this is a static program, which has one module");
+            return;
+        }
         let libc = modules.all().iter().find(|module| module.role == Role::Libc).expect("libc");
         assert!(matches!(libc.tls, Tls::Static { .. }), "{:?}", libc.tls);
         assert!((16..=32).contains(&modules.build_id(libc).len()));
