@@ -51,3 +51,31 @@ pub const RETAIN_BYTES: usize = 64 << 20;
 /// A free run of spans above this goes back to the kernel when it is freed: clearing it by hand would cost more than
 /// touching fresh pages does.
 pub const RETAIN_RUN_BYTES: usize = 1 << 20;
+
+/// How long the stopper waits for threads that neither answer nor make progress before it asks again why.
+pub const STOP_SILENCE_NS: u64 = 50_000_000;
+
+/// How long a thread that blocks the stop signal is looked at again: libc blocks signals for some microseconds while
+/// threads begin and end, and a thread that does so for good is left to ptrace.
+pub const STOP_BLOCKED_NS: u64 = 2_000_000;
+
+/// How long a thread that could run, and so must answer, is waited for on a crowded machine.
+pub const STOP_RUNNABLE_NS: u64 = 2_000_000_000;
+
+/// Looks at the list of threads before the stopper gives up to find it unchanged. A program that makes threads faster
+/// than they can be stopped loses one maker with each look.
+pub const STOP_PASSES_MAX: u32 = 10_000;
+
+/// Bytes of the stack of the task that uses ptrace; its deepest call needs about one page.
+pub const TRACER_STACK_BYTES: usize = 64 << 10;
+
+/// Bytes kept of a traced thread's vector registers. x87, SSE, AVX and AVX-512 end at 2696 (Intel SDM 1, 13.4); the
+/// tiles behind hold no pointers.
+pub const VECTOR_BYTES: usize = 4096;
+
+/// Bytes from the thread pointer upwards that may belong to libc's thread descriptor and the thread-specific values:
+/// glibc's `struct pthread` is 0x900 bytes, musl's is smaller and has its values (1 KiB) behind it.
+pub const DESCRIPTOR_SPAN: usize = 0xa00;
+
+/// Static thread-local storage lies at most this far below the thread pointer; what is farther was allocated.
+pub const STATIC_TLS_MAX: usize = 16 << 20;

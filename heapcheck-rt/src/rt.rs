@@ -8,11 +8,23 @@
 
 pub mod space;
 mod limits;
+mod intervals;
+mod mapline;
+mod taskstat;
+mod rootkinds;
 mod arch;
 mod sys;
 mod lock;
 mod region;
 mod arena;
+mod tasks;
+mod maps;
+mod threadarea;
+mod modules;
+mod tracer;
+mod park;
+mod stop;
+mod roots;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -230,6 +230,40 @@ pub(crate) fn signal_thread(process: i32, thread: i32, signal: i32) -> Result<()
     call!(234, process, thread, signal).map(drop)
 }
 
+/// The `si_errno` that marks a signal of [`queue_signal`]: nobody else fills that field.
+pub(crate) const SIGNAL_MARK: i32 = 0x6863_6b21;
+
+/// Sends a signal with a word to one thread of this process (rt_tgsigqueueinfo(2)). The handler finds the mark and the
+/// word in its siginfo_t, see [`signal_word`].
+pub(crate) fn queue_signal(process: i32, thread: i32, signal: i32, word: u64) -> Result<(), Errno> {
+    const SI_QUEUE: i32 = -1;
+    // siginfo_t: number, errno, code, padding, sender, user, word; 128 bytes in all.
+    let mut info = [0i32; 32];
+    info[0] = signal;
+    info[1] = SIGNAL_MARK;
+    info[2] = SI_QUEUE;
+    info[4] = process;
+    info[6] = word as i32;
+    info[7] = (word >> 32) as i32;
+    call!(297, process, thread, signal, info.as_ptr()).map(drop)
+}
+
+/// Reads the word of a signal that [`queue_signal`] sent; `None` when somebody else sent it.
+///
+/// # Safety
+/// `info` is the siginfo_t that the kernel gave to a handler.
+pub(crate) unsafe fn signal_word(info: usize) -> Option<u64> {
+    // SAFETY: siginfo_t is 128 bytes and 8-byte aligned.
+    let (mark, word) = unsafe { ((info as *const i32).add(1).read(), (info as *const u64).add(3).read()) };
+    (mark == SIGNAL_MARK).then_some(word)
+}
+
+/// Touches every page of a range for reading, and says whether all of them can be read (madvise(2), POPULATE_READ):
+/// pages behind the end of a shortened file cannot. Kernels before 5.14 do not know the question.
+pub(crate) fn can_read(address: usize, len: usize) -> bool {
+    !matches!(call!(28, address, len, 22), Err(Errno(error)) if error != EINVAL)
+}
+
 /// Sleeps while `*word == expected`, at most `timeout_ns` (0: without end). May wake for no reason.
 pub(crate) fn futex_wait(word: &core::sync::atomic::AtomicU32, expected: u32, timeout_ns: u64) {
     let timeout = [timeout_ns / 1_000_000_000, timeout_ns % 1_000_000_000];
@@ -346,6 +380,11 @@ pub(crate) fn set_signal_mask(mask: u64) -> u64 {
 /// prctl(2) with one argument.
 pub(crate) fn process_control(option: usize, argument: usize) -> Result<usize, Errno> {
     call!(157, option, argument)
+}
+
+/// prctl(2) with two arguments.
+pub(crate) fn process_control_2(option: usize, first: usize, second: usize) -> Result<usize, Errno> {
+    call!(157, option, first, second)
 }
 
 /// ptrace(2).

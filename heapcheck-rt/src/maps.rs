@@ -1,0 +1,184 @@
+#![expect(unsafe_code, reason = "asks the kernel whether pages can be read")]
+//! The mappings of this process, as the kernel lists them.
+//!
+//! Read with system calls into arena memory, so it may be done while the world is stopped, and should be: then the
+//! list stays true for as long as nobody runs. The arena grows while the list is read, but inside the reservation,
+//! which callers leave out anyway.
+//!
+//! # Safety
+//! See the only block.
+
+use crate::arena::{Arena, Buf};
+use crate::intervals::Span;
+use crate::mapline::{self, MapKind, Perms};
+use crate::space::{Grow, OutOfMemory};
+use crate::sys;
+
+/// Bytes asked for at once. The kernel answers with whole lines, at most a page of them at a time.
+const READ_BYTES: usize = 16 << 10;
+
+/// A mapping.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mapping {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) perms: Perms,
+    pub(crate) kind: MapKind,
+    name_start: u32,
+    name_end: u32,
+}
+
+impl Mapping {
+    /// Its addresses.
+    pub(crate) const fn span(&self) -> Span {
+        Span::new(self.start, self.end)
+    }
+
+    /// Whether loads from all of its pages work. What the kernel lists as readable is, but for shared memory that was
+    /// cut short (touching it is SIGBUS).
+    pub(crate) fn holds(&self) -> bool {
+        self.kind != MapKind::Memory || sys::can_read(self.start, self.end - self.start)
+    }
+}
+
+/// The mappings in ascending order.
+#[derive(Debug)]
+pub(crate) struct Maps {
+    text: Buf<u8>,
+    list: Buf<Mapping>,
+    readable: Buf<Span>,
+}
+
+/// Why the list could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MapsError {
+    /// `/proc/self/maps` cannot be opened or read.
+    Unreadable(i32),
+    /// The arena is full.
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for MapsError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl Maps {
+    /// Reads the list.
+    pub(crate) fn read(arena: &'static Arena) -> Result<Self, MapsError> {
+        let mut text = Buf::new(arena);
+        read_file(b"/proc/self/maps\0", &mut text)?;
+        let mut maps = Self { text, list: Buf::new(arena), readable: Buf::new(arena) };
+        maps.parse()?;
+        Ok(maps)
+    }
+
+    fn parse(&mut self) -> Result<(), OutOfMemory> {
+        let mut at = 0;
+        for line in self.text.as_slice().split(|byte| *byte == b'\n') {
+            if let Some(found) = mapline::parse(line) {
+                self.list.push(Mapping {
+                    start: found.start,
+                    end: found.end,
+                    perms: found.perms,
+                    kind: found.kind,
+                    name_start: (at + found.name_start) as u32,
+                    name_end: (at + found.name_end) as u32,
+                })?;
+                // The pages of the kernel are no memory: some of vvar fault when touched.
+                if found.perms.readable() && found.kind != MapKind::Special {
+                    add_readable(&mut self.readable, Span::new(found.start, found.end))?;
+                }
+            }
+            at += line.len() + 1;
+        }
+        Ok(())
+    }
+
+    /// Every mapping.
+    pub(crate) fn all(&self) -> &[Mapping] {
+        self.list.as_slice()
+    }
+
+    /// What may be read, as a sorted list.
+    pub(crate) fn readable(&self) -> &[Span] {
+        self.readable.as_slice()
+    }
+
+    /// The name in the list: a path, or something in brackets, or nothing.
+    pub(crate) fn name(&self, mapping: &Mapping) -> &[u8] {
+        &self.text.as_slice()[mapping.name_start as usize..mapping.name_end as usize]
+    }
+
+    /// Finds the mapping that holds `address`.
+    pub(crate) fn find(&self, address: usize) -> Option<&Mapping> {
+        let list = self.list.as_slice();
+        let index = list.partition_point(|mapping| mapping.end <= address);
+        list.get(index).filter(|mapping| mapping.span().contains(address))
+    }
+
+    /// Reads the word at `address` if it lies in a mapping that may be read.
+    pub(crate) fn read_word(&self, address: usize) -> Option<usize> {
+        let mapping = self.find(address).filter(|mapping| mapping.perms.readable())?;
+        if !address.is_multiple_of(size_of::<usize>()) || mapping.kind == MapKind::Special || !mapping.holds()
+        {
+            return None;
+        }
+        // SAFETY: the word lies in a readable mapping, and is aligned. Doubt: a thread that could not be stopped may
+        // have unmapped it since the list was read.
+        Some(unsafe { (address as *const usize).read_volatile() })
+    }
+}
+
+/// Appends to the sorted list of what may be read.
+fn add_readable(list: &mut Buf<Span>, span: Span) -> Result<(), OutOfMemory> {
+    match list.as_mut_slice().last_mut() {
+        // Neighbours join. A list that was read while it changed may even step back by a mapping; it stays sorted.
+        Some(last) if last.end >= span.start => last.end = last.end.max(span.end),
+        _ => list.push(span)?,
+    }
+    Ok(())
+}
+
+/// Reads a whole file of `/proc`, whose size nobody knows before.
+fn read_file(path: &[u8], text: &mut Buf<u8>) -> Result<(), MapsError> {
+    let fd = sys::open(path, sys::O_CLOEXEC, 0).map_err(|error| MapsError::Unreadable(error.0))?;
+    let mut filled = 0;
+    let outcome = loop {
+        if let Err(error) = text.resize(filled + READ_BYTES, 0) {
+            break Err(error.into());
+        }
+        match sys::read(fd, &mut text.as_mut_slice()[filled..]) {
+            Ok(0) => break Ok(()),
+            Ok(bytes) => filled += bytes,
+            Err(error) => break Err(MapsError::Unreadable(error.0)),
+        }
+    };
+    sys::close(fd);
+    outcome?;
+    Ok(text.resize(filled, 0)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Maps;
+    use crate::mapline::MapKind;
+    use crate::testbed::arena;
+
+    #[test]
+    fn this_process_has_its_stack_heap_and_code() {
+        arena!(ARENA);
+        let maps = Maps::read(&ARENA).expect("maps");
+        let local = 0usize;
+        let stack = maps.find(&raw const local as usize).expect("stack");
+        assert!(stack.perms.writable());
+        let code = maps.find(Maps::read as *const () as usize).expect("code");
+        assert!(code.perms.executable() && code.kind == MapKind::File);
+        assert!(maps.name(code).starts_with(b"/"));
+        assert!(maps.readable().windows(2).all(|pair| pair[0].end < pair[1].start));
+        let word = 0x1234_5678_9abc_def0usize;
+        assert_eq!(maps.read_word(&raw const word as usize), Some(word));
+        assert_eq!(maps.read_word(8), None);
+    }
+}
