@@ -1,2 +1,3 @@
 //! heapcheck-rt: see ARCHITECTURE.md.
 pub mod space;
+pub mod elf;
