@@ -1,0 +1,241 @@
+#![forbid(unsafe_code)]
+//! From facts to what is done, and from what came of it to whether there can be a verdict.
+//!
+//! | what the file says | step |
+//! |---|---|
+//! | no Rust, no known allocator | nothing |
+//! | `__rust_alloc` is a jump to `__rdl_alloc`, no known allocator | nothing |
+//! | a known allocator, all of whose functions have stand-ins | patch them; the probe confirms when there is a shim |
+//! | a known allocator with a function that has none | refuse |
+//! | another `__rust_alloc` | probe; when that is foreign and the shims were compiled without optimisation, patch them |
+//! | Rust without `__rust_alloc` (inlined everywhere), `System` linked | nothing, if blocks of the program are seen |
+//! | Rust without `__rust_alloc`, `System` not linked | refuse |
+//! | no symbols, but strings or names of a known allocator | refuse |
+
+use super::shim::{Shape, shape_of};
+use super::survey::{JUMP_BYTES, Shim, Site, Survey};
+use super::table::{Family, Hook};
+
+/// What must be done with a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing: its allocations come by name.
+    Nothing,
+    /// The sites are patched. The probe, if there is one, is asked afterwards.
+    Patch,
+    /// The probe is asked. If it is foreign and there are sites, they are patched and the probe is asked again.
+    Probe,
+    /// Nothing can be done.
+    Refuse(Reason),
+}
+
+/// Why there is no verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its allocator is none that is known, and the build is optimised.
+    UnknownAllocator,
+    /// It uses functions of its allocator that have no stand-in.
+    NoStandIn,
+    /// It has an allocator, but its symbols are gone.
+    Stripped,
+    /// An entry is too short for a jump.
+    NoRoom,
+    /// Writing the jumps was not permitted.
+    WriteDenied,
+    /// The jumps are in place, and blocks still come from elsewhere.
+    StillForeign,
+    /// No block was ever allocated by its code.
+    NothingSeen,
+}
+
+impl Reason {
+    /// What a person reads.
+    pub fn text(self) -> &'static str {
+        match self {
+            Reason::UnknownAllocator => {
+                "its global allocator is not known here, and an optimised build hides the calls to it"
+            }
+            Reason::NoStandIn => "it calls functions of its own allocator that can't be followed",
+            Reason::Stripped => "it brings its own allocator, and its symbols are stripped",
+            Reason::NoRoom => "a function of its allocator is too short to be redirected",
+            Reason::WriteDenied => "the system forbids redirecting the functions of its allocator",
+            Reason::StillForeign => "its allocator was redirected, but its blocks still come from elsewhere",
+            Reason::NothingSeen => "not one allocation of its own code was seen",
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Reason::Stripped => "build it with symbols: `strip = false` in the profile",
+            Reason::UnknownAllocator => {
+                "check a debug build, or leave the global allocator out of test builds"
+            }
+            _ => "leave its allocator out of this build",
+        }
+    }
+}
+
+/// A pair of functions that the shell calls before `main`, to see whose block comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// `__rust_alloc(size, align)`.
+    pub alloc: u64,
+    /// `__rust_dealloc(block, size, align)`, when it was not inlined away.
+    pub dealloc: Option<u64>,
+}
+
+impl Probe {
+    /// The sizes to ask for, all with an alignment of eight.
+    pub const SIZES: [usize; 4] = [24, 1337, 40_000, 1_048_576];
+
+    /// Whether a block of `block_bytes` with `bytes` behind the answer is what `System` gives for `asked`. A wrapper may
+    /// put a header before the block or a guard behind it; an arena asks for much more and gives out parts.
+    pub fn is_fit(asked: usize, block_bytes: usize, bytes: usize) -> bool {
+        bytes >= asked && block_bytes <= asked.saturating_add(256)
+    }
+}
+
+/// What the probe found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// There is none, or it was not asked.
+    NotAsked,
+    /// Each size came as a block of the runtime, of about that size, and went back to it.
+    Ours,
+    /// Anything else.
+    Foreign,
+}
+
+/// Whether the module's blocks are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// They are.
+    Full,
+    /// They are, unless by the end no block was allocated by its code: then it is [`Reason::NothingSeen`].
+    IfSeen,
+    /// They are not.
+    Missing(Reason),
+}
+
+/// What is to be done with a module.
+#[derive(Debug)]
+pub struct Plan<'s, 'f> {
+    /// The first thing to do.
+    pub step: Step,
+    /// Whom to ask.
+    pub probe: Option<Probe>,
+    survey: &'s Survey<'f>,
+    shims: [Option<Site>; 4],
+    is_sure: bool,
+}
+
+impl<'s, 'f> Plan<'s, 'f> {
+    /// Decides by what the survey found.
+    pub fn of(survey: &'s Survey<'f>) -> Plan<'s, 'f> {
+        let mut plan = Plan { step: Step::Nothing, probe: None, survey, shims: [None; 4], is_sure: true };
+        plan.decide();
+        plan
+    }
+
+    fn decide(&mut self) {
+        let survey = self.survey;
+        let is_active = |family: &Option<Family>| family.is_some_and(|family| self.is_active(family));
+        let is_patched = survey.sites().any(|site| self.is_active(site.family));
+        let shape = self.shape();
+        self.step = if survey.is_stripped && survey.is_program && (is_patched || survey.marker) {
+            Step::Refuse(Reason::Stripped)
+        } else if is_patched && (survey.too_many || survey.refused.iter().any(is_active)) {
+            Step::Refuse(Reason::NoStandIn)
+        } else if self.sites().any(|site| !site.fits) {
+            Step::Refuse(Reason::NoRoom)
+        } else if is_patched {
+            self.probe = self.probe_of(shape);
+            Step::Patch
+        } else if !survey.is_rust || self.is_default(shape) {
+            Step::Nothing
+        } else if shape.is_some() {
+            self.probe = self.probe_of(shape);
+            self.shims = shims_to_patch(shape, &survey.shims);
+            Step::Probe
+        } else if survey.has_memalign || !survey.is_program {
+            self.is_sure = false;
+            Step::Nothing
+        } else {
+            Step::Refuse(Reason::UnknownAllocator)
+        };
+    }
+
+    /// The entries to overwrite.
+    pub fn sites(&self) -> impl Iterator<Item = Site> + '_ {
+        let known = self.survey.sites().filter(|site| self.is_active(site.family));
+        known.chain(self.shims.iter().flatten().copied())
+    }
+
+    /// The address that `name` has in the module, before the load base is added.
+    pub fn address_of(&self, name: &[u8]) -> Option<u64> {
+        self.survey.elf.symbols().find(name).map(|symbol| symbol.address)
+    }
+
+    /// Whether a family is an allocator in use: some names alone are too common to mean one.
+    fn is_active(&self, family: Family) -> bool {
+        let has = |wanted: fn(Hook) -> bool| {
+            self.survey.sites().any(|site| site.family == family && wanted(site.hook))
+        };
+        match family {
+            // A static program has the C library's own; the linker was told to wrap that.
+            Family::Libc => {
+                self.survey.is_dynamic && has(|hook| hook == Hook::Alloc) && has(|hook| hook == Hook::Free)
+            }
+            Family::Cxx => self.is_active(Family::Libc),
+            _ => has(|hook| hook == Hook::Free) && has(|hook| hook != Hook::Free && hook != Hook::UsableSize),
+        }
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        let shim = self.survey.shims[0]?;
+        let code = self.survey.elf.bytes_at(shim.address, shim.size_bytes.min(64))?;
+        Some(shape_of(code, shim.address))
+    }
+
+    /// Whether Rust allocates by `System`, which calls the C library.
+    fn is_default(&self, shape: Option<Shape>) -> bool {
+        self.survey.default_alloc.is_some_and(|target| shape == Some(Shape::Jump(target)))
+    }
+
+    fn probe_of(&self, shape: Option<Shape>) -> Option<Probe> {
+        let alloc = self.survey.shims[0].filter(|_| !self.is_default(shape))?.address;
+        Some(Probe { alloc, dealloc: self.survey.shims[1].map(|shim| shim.address) })
+    }
+
+    /// Judges a module after its step was done. `is_patched` says whether every site was written, if any was to be.
+    pub fn settle(&self, is_patched: bool, answer: Answer) -> Coverage {
+        match (self.step, answer) {
+            (Step::Refuse(reason), _) => Coverage::Missing(reason),
+            (Step::Nothing, _) if self.is_sure => Coverage::Full,
+            (Step::Nothing, _) => Coverage::IfSeen,
+            (Step::Probe, Answer::Ours) => Coverage::Full,
+            (Step::Probe, _) if self.shims[0].is_none() => Coverage::Missing(Reason::UnknownAllocator),
+            (_, _) if !is_patched => Coverage::Missing(Reason::WriteDenied),
+            (_, Answer::Foreign) => Coverage::Missing(Reason::StillForeign),
+            (Step::Patch, _) if self.probe.is_some() && answer == Answer::Ours => Coverage::Full,
+            (Step::Patch, _) => Coverage::IfSeen,
+            (Step::Probe, _) => Coverage::Missing(Reason::StillForeign),
+        }
+    }
+}
+
+/// The four shims, if they are all there, all have room, and the first was compiled without optimisation: then no caller
+/// has inlined one. One crate defines the four, so the first speaks for all.
+fn shims_to_patch(shape: Option<Shape>, shims: &[Option<Shim>; 4]) -> [Option<Site>; 4] {
+    const HOOKS: [Hook; 4] = [Hook::AllocAligned, Hook::Free, Hook::RustRealloc, Hook::AllocAlignedZeroed];
+    let has_room = |shim: &Option<Shim>| shim.is_some_and(|shim| shim.size_bytes >= JUMP_BYTES);
+    if shape != Some(Shape::Spills) || !shims.iter().all(has_room) {
+        return [None; 4];
+    }
+    let mut sites = [None; 4];
+    for ((site, shim), hook) in sites.iter_mut().zip(shims).zip(HOOKS) {
+        *site = shim.map(|shim| Site { address: shim.address, hook, family: Family::Libc, fits: true });
+    }
+    sites
+}
