@@ -8,11 +8,14 @@
 //! | a known allocator, all of whose functions have stand-ins | patch them; the probe confirms when there is a shim |
 //! | a known allocator with a function that has none | refuse |
 //! | another `__rust_alloc` | probe; when that is foreign and the shims were compiled without optimisation, patch them |
-//! | Rust without `__rust_alloc` (inlined everywhere), `System` linked | nothing, if blocks of the program are seen |
-//! | Rust without `__rust_alloc`, `System` not linked | refuse |
+//! | Rust without `__rust_alloc`, with std as a library of its own | nothing: the shims are there |
+//! | Rust without `__rust_alloc` (inlined everywhere) | refuse: what was inlined can't be told |
+//! | a Rust library without `__rust_alloc` and without a `GlobalAlloc` | nothing |
+//! | Rust without symbols, `System` linked | nothing, if blocks of the program are seen |
+//! | Rust without symbols, `System` not linked | refuse |
 //! | no symbols, but strings or names of a known allocator | refuse |
 
-use super::shim::{Shape, shape_of};
+use super::shim::{calls_any, jump_of};
 use super::survey::{JUMP_BYTES, Shim, Site, Survey};
 use super::table::{Family, Hook};
 
@@ -44,7 +47,7 @@ pub enum Reason {
     WriteDenied,
     /// The jumps are in place, and blocks still come from elsewhere.
     StillForeign,
-    /// No block was ever allocated by its code.
+    /// No small block was ever allocated by its code.
     NothingSeen,
 }
 
@@ -112,7 +115,8 @@ pub enum Answer {
 pub enum Coverage {
     /// They are.
     Full,
-    /// They are, unless by the end no block was allocated by its code: then it is [`Reason::NothingSeen`].
+    /// They are, unless by the end its code has allocated no block smaller than a page: then it is
+    /// [`Reason::NothingSeen`]. Arenas that take their memory from `malloc` take it in large parts.
     IfSeen,
     /// They are not.
     Missing(Reason),
@@ -141,29 +145,37 @@ impl<'s, 'f> Plan<'s, 'f> {
     fn decide(&mut self) {
         let survey = self.survey;
         let is_active = |family: &Option<Family>| family.is_some_and(|family| self.is_active(family));
-        let is_patched = survey.sites().any(|site| self.is_active(site.family));
-        let shape = self.shape();
-        self.step = if survey.is_stripped && survey.is_program && (is_patched || survey.marker) {
+        let is_known = survey.sites().any(|site| self.is_active(site.family));
+        self.step = if survey.is_stripped && survey.is_program && (is_known || survey.marker) {
             Step::Refuse(Reason::Stripped)
-        } else if is_patched && (survey.too_many || survey.refused.iter().any(is_active)) {
+        } else if is_known && (survey.too_many || survey.refused.iter().any(is_active)) {
             Step::Refuse(Reason::NoStandIn)
         } else if self.sites().any(|site| !site.fits) {
             Step::Refuse(Reason::NoRoom)
-        } else if is_patched {
-            self.probe = self.probe_of(shape);
+        } else if is_known {
+            self.probe = self.probe_of_shims();
             Step::Patch
-        } else if !survey.is_rust || self.is_default(shape) {
+        } else {
+            self.step_without_known_allocator()
+        };
+    }
+
+    fn step_without_known_allocator(&mut self) -> Step {
+        let survey = self.survey;
+        if !survey.is_rust || survey.needs_std || self.is_default() {
             Step::Nothing
-        } else if shape.is_some() {
-            self.probe = self.probe_of(shape);
-            self.shims = shims_to_patch(shape, &survey.shims);
+        } else if survey.shims[0].is_some() {
+            self.probe = self.probe_of_shims();
+            self.shims = self.shims_to_patch();
             Step::Probe
-        } else if survey.has_memalign || !survey.is_program {
+        } else if survey.is_stripped && survey.has_memalign {
             self.is_sure = false;
             Step::Nothing
-        } else {
+        } else if survey.is_program || survey.has_global_alloc() {
             Step::Refuse(Reason::UnknownAllocator)
-        };
+        } else {
+            Step::Nothing
+        }
     }
 
     /// The entries to overwrite.
@@ -192,20 +204,39 @@ impl<'s, 'f> Plan<'s, 'f> {
         }
     }
 
-    fn shape(&self) -> Option<Shape> {
+    /// The code of `__rust_alloc`, and where it lies.
+    fn code_of_alloc(&self) -> Option<(&'f [u8], u64)> {
         let shim = self.survey.shims[0]?;
-        let code = self.survey.elf.bytes_at(shim.address, shim.size_bytes.min(64))?;
-        Some(shape_of(code, shim.address))
+        Some((self.survey.elf.bytes_at(shim.address, shim.size_bytes)?, shim.address))
     }
 
     /// Whether Rust allocates by `System`, which calls the C library.
-    fn is_default(&self, shape: Option<Shape>) -> bool {
-        self.survey.default_alloc.is_some_and(|target| shape == Some(Shape::Jump(target)))
+    fn is_default(&self) -> bool {
+        let target = self.code_of_alloc().and_then(|(code, address)| jump_of(code, address));
+        target.is_some() && target == self.survey.default_alloc
     }
 
-    fn probe_of(&self, shape: Option<Shape>) -> Option<Probe> {
-        let alloc = self.survey.shims[0].filter(|_| !self.is_default(shape))?.address;
+    fn probe_of_shims(&self) -> Option<Probe> {
+        let alloc = self.survey.shims[0].filter(|_| !self.is_default())?.address;
         Some(Probe { alloc, dealloc: self.survey.shims[1].map(|shim| shim.address) })
+    }
+
+    /// The four shims, if they are all there, all have room, and the first was compiled without optimisation: then no
+    /// caller has inlined one. One crate defines the four, so the first speaks for all. The sign is that it calls a
+    /// function of [`core::alloc::Layout`] that is a mere pair of words.
+    fn shims_to_patch(&self) -> [Option<Site>; 4] {
+        const HOOKS: [Hook; 4] =
+            [Hook::AllocAligned, Hook::Free, Hook::RustRealloc, Hook::AllocAlignedZeroed];
+        let has_room = |shim: &Option<Shim>| shim.is_some_and(|shim| shim.size_bytes >= JUMP_BYTES);
+        let calls_layout = |(code, address)| calls_any(code, address, &self.survey.layout_functions());
+        if !self.code_of_alloc().is_some_and(calls_layout) || !self.survey.shims.iter().all(has_room) {
+            return [None; 4];
+        }
+        let mut sites = [None; 4];
+        for ((site, shim), hook) in sites.iter_mut().zip(&self.survey.shims).zip(HOOKS) {
+            *site = shim.map(|shim| Site { address: shim.address, hook, family: Family::Libc, fits: true });
+        }
+        sites
     }
 
     /// Judges a module after its step was done. `is_patched` says whether every site was written, if any was to be.
@@ -223,19 +254,4 @@ impl<'s, 'f> Plan<'s, 'f> {
             (Step::Probe, _) => Coverage::Missing(Reason::StillForeign),
         }
     }
-}
-
-/// The four shims, if they are all there, all have room, and the first was compiled without optimisation: then no caller
-/// has inlined one. One crate defines the four, so the first speaks for all.
-fn shims_to_patch(shape: Option<Shape>, shims: &[Option<Shim>; 4]) -> [Option<Site>; 4] {
-    const HOOKS: [Hook; 4] = [Hook::AllocAligned, Hook::Free, Hook::RustRealloc, Hook::AllocAlignedZeroed];
-    let has_room = |shim: &Option<Shim>| shim.is_some_and(|shim| shim.size_bytes >= JUMP_BYTES);
-    if shape != Some(Shape::Spills) || !shims.iter().all(has_room) {
-        return [None; 4];
-    }
-    let mut sites = [None; 4];
-    for ((site, shim), hook) in sites.iter_mut().zip(shims).zip(HOOKS) {
-        *site = shim.map(|shim| Site { address: shim.address, hook, family: Family::Libc, fits: true });
-    }
-    sites
 }

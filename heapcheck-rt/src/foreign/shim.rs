@@ -2,56 +2,43 @@
 //! Reads the machine code of a function's entry, as far as the decisions need it.
 //!
 //! Three questions: does `__rust_alloc` do nothing but jump to `__rdl_alloc`; was it compiled without optimisation; is
-//! there room for a jump at an entry. Each asks for a pattern and says no when it sees anything else.
+//! there room for a jump at an entry. Each looks for a pattern and says no when it sees anything else.
 
-/// What a shim looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// It is one jump to this address.
-    Jump(u64),
-    /// It stores its arguments to the stack at once, which compilers do only without optimisation.
-    Spills,
-    /// Anything else.
-    Other,
-}
-
-/// Looks at the code of `__rust_alloc(size, align)` that lies at `address`.
+/// The address that a function jumps to, when it is nothing but that jump.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn shape_of(code: &[u8], address: u64) -> Shape {
-    let code = code.strip_prefix(&[0xf3, 0x0f, 0x1e, 0xfa]).map_or((code, 0), |rest| (rest, 4)); // endbr64
-    let (code, skipped) = code;
-    if let [0xe9, rel @ ..] = code
-        && let Some(rel) = rel.first_chunk::<4>()
-    {
-        let next = address.wrapping_add(skipped).wrapping_add(5);
-        return Shape::Jump(next.wrapping_add_signed(i64::from(i32::from_le_bytes(*rel))));
-    }
-    // push rbp; mov rbp, rsp: where frame pointers are kept.
-    let code = code.strip_prefix(&[0x55, 0x48, 0x89, 0xe5]).unwrap_or(code);
-    // sub rsp, imm8; mov [rsp + disp8], rdi; mov [rsp + disp8], rsi, or the same relative to rbp.
-    let spill = |code: &[u8], register: u8| -> Option<usize> {
-        let modrm = *code.get(2)?;
-        match (code.get(..2)?, modrm) {
-            ([0x48, 0x89], modrm) if modrm == 0x44 | register << 3 && code.get(3) == Some(&0x24) => Some(5),
-            ([0x48, 0x89], modrm) if modrm == 0x04 | register << 3 && code.get(3) == Some(&0x24) => Some(4),
-            ([0x48, 0x89], modrm) if modrm == 0x45 | register << 3 => Some(4),
-            _ => None,
-        }
-    };
-    const RDI: u8 = 7;
-    const RSI: u8 = 6;
-    let spills = || {
-        let code = code.strip_prefix(&[0x48, 0x83, 0xec])?.get(1..)?;
-        let code = code.get(spill(code, RDI)?..)?;
-        spill(code, RSI)
-    };
-    if spills().is_some() { Shape::Spills } else { Shape::Other }
+pub(super) fn jump_of(code: &[u8], address: u64) -> Option<u64> {
+    const ENDBR64: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
+    let skipped = if code.starts_with(ENDBR64) { ENDBR64.len() } else { 0 };
+    target_of(code, skipped, 0xe9, address)
 }
 
-/// On a machine whose code is not read here nothing is known of a shim.
+/// Whether the function calls one of `targets` directly.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn calls_any(code: &[u8], address: u64, targets: &[u64]) -> bool {
+    // Every byte is taken for an instruction's first: a wrong one points at a function's very entry by no chance.
+    let call_at = |at| target_of(code, at, 0xe8, address);
+    (0..code.len()).filter_map(call_at).any(|target| targets.contains(&target))
+}
+
+/// The target of the jump or call with this opcode and a 32-bit distance, which stands at `at`.
+#[cfg(target_arch = "x86_64")]
+fn target_of(code: &[u8], at: usize, opcode: u8, address: u64) -> Option<u64> {
+    let (first, distance) = code.get(at..)?.split_first()?;
+    let distance = i32::from_le_bytes(*distance.first_chunk().filter(|_| *first == opcode)?);
+    let next = address.wrapping_add(at as u64).wrapping_add(5);
+    Some(next.wrapping_add_signed(i64::from(distance)))
+}
+
+/// On a machine whose code is not read here nothing is known.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn shape_of(_code: &[u8], _address: u64) -> Shape {
-    Shape::Other
+pub(super) fn jump_of(_code: &[u8], _address: u64) -> Option<u64> {
+    None
+}
+
+/// On a machine whose code is not read here nothing is known.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn calls_any(_code: &[u8], _address: u64, _targets: &[u64]) -> bool {
+    false
 }
 
 /// Whether `bytes`, which lie between the end of a function and the next one, are filling that no code jumps to.
@@ -66,22 +53,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_of_shims() {
-        let check = |code: &[u8], wanted| assert_eq!(shape_of(code, 0x1000), wanted);
-        check(&[0xe9, 0x0b, 0, 0, 0], Shape::Jump(0x1010));
-        check(&[0xf3, 0x0f, 0x1e, 0xfa, 0xe9, 0xfb, 0xff, 0xff, 0xff], Shape::Jump(0x1004));
-        check(&[0xe9, 0x0b], Shape::Other);
-        check(&[], Shape::Other);
-        let unoptimised =
-            [0x48, 0x83, 0xec, 0x18, 0x48, 0x89, 0x7c, 0x24, 0x08, 0x48, 0x89, 0x74, 0x24, 0x10];
-        check(&unoptimised, Shape::Spills);
-        check(&[&[0x55, 0x48, 0x89, 0xe5][..], &unoptimised].concat(), Shape::Spills);
-        let framed =
-            [0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, 0x10, 0x48, 0x89, 0x7d, 0xf0, 0x48, 0x89, 0x75, 0xf8];
-        check(&framed, Shape::Spills);
-        // mov rdx, rdi; lock add [rip + ..], rdi: a counting wrapper, optimised.
-        check(&[0x48, 0x89, 0xfa, 0xf0, 0x48, 0x01, 0x3d, 0, 0, 0, 0], Shape::Other);
-        // jmp [rip + ..]
-        check(&[0xff, 0x25, 0, 0, 0, 0], Shape::Other);
+    fn a_jump_is_followed_and_nothing_else_is() {
+        let check = |code: &[u8], wanted| assert_eq!(jump_of(code, 0x1000), wanted);
+        check(&[0xe9, 0x0b, 0, 0, 0], Some(0x1010));
+        check(&[0xf3, 0x0f, 0x1e, 0xfa, 0xe9, 0xfb, 0xff, 0xff, 0xff], Some(0x1004));
+        check(&[0xe9, 0x0b], None);
+        check(&[], None);
+        // jmp [rip + ..]; mov rdx, rdi; jmp ..
+        check(&[0xff, 0x25, 0, 0, 0, 0], None);
+        check(&[0x48, 0x89, 0xfa, 0xe9, 0, 0, 0, 0], None);
+    }
+
+    #[test]
+    fn a_call_is_found_behind_other_instructions() {
+        // sub rsp, 24; call 0x1019
+        let code = [0x48, 0x83, 0xec, 0x18, 0xe8, 0x10, 0, 0, 0];
+        assert!(calls_any(&code, 0x1000, &[5, 0x1019]));
+        assert!(!calls_any(&code, 0x1000, &[0x1018]));
+        assert!(!calls_any(&code[..8], 0x1000, &[0x1019]));
+        assert!(!calls_any(&code, 0x1000, &[]));
+    }
+
+    #[test]
+    fn filling_is_told_from_code() {
+        assert!(is_padding(&[0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0, 0xcc]));
+        assert!(!is_padding(&[0xc3]));
     }
 }

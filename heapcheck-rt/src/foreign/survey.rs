@@ -43,6 +43,8 @@ pub struct Survey<'f> {
     pub(super) shims: [Option<Shim>; 4],
     /// `__rdl_alloc`, by which Rust calls `System`.
     pub(super) default_alloc: Option<u64>,
+    /// std is a library of its own, which brings the shims.
+    pub(super) needs_std: bool,
     pub(super) is_stripped: bool,
     pub(super) is_rust: bool,
     pub(super) is_program: bool,
@@ -79,6 +81,7 @@ pub fn survey<'f>(elf: &Elf<'f>) -> Survey<'f> {
         refused: [None; 8],
         shims: [None; 4],
         default_alloc: None,
+        needs_std: elf.needed().any(|name| name.starts_with(b"libstd-")),
         is_stripped,
         is_rust: false,
         is_program: elf.has_interpreter() || !is_dynamic,
@@ -147,6 +150,30 @@ impl Survey<'_> {
             self.default_alloc = Some(symbol.address);
         }
         self.is_rust |= symbol.name.starts_with(b"_R") || is_legacy_rust(symbol.name);
+    }
+
+    /// The functions that make a [`core::alloc::Layout`] of a size and an alignment: every optimisation inlines them into
+    /// the shims. There may be a copy for each crate; a few are enough, since the linker keeps few.
+    pub(super) fn layout_functions(&self) -> [u64; 8] {
+        let is_one = |symbol: &Symbol<'_>| {
+            symbol.is_function()
+                && (symbol.name.starts_with(b"_ZN4core5alloc6layout6Layout")
+                    || symbol.name.starts_with(b"_RNvM"))
+                && contains(symbol.name, b"6Layout")
+                && contains(symbol.name, b"from_size_align")
+        };
+        let mut found = [0; 8];
+        for (place, symbol) in found.iter_mut().zip(self.elf.symbols().iter().filter(is_one)) {
+            *place = symbol.address;
+        }
+        found
+    }
+
+    /// Whether there is a method of an allocator that is not `System`.
+    pub(super) fn has_global_alloc(&self) -> bool {
+        self.elf.symbols().iter().any(|symbol| {
+            symbol.is_function() && contains(symbol.name, b"GlobalAlloc") && !contains(symbol.name, b"System")
+        })
     }
 
     fn note_strings(&mut self) {
