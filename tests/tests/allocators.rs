@@ -23,6 +23,14 @@ fn fixture_target() -> PathBuf {
     profile.parent().map_or_else(|| workspace().join("target"), Path::to_path_buf).join("fixtures")
 }
 
+/// The jemalloc that the release build of its fixture compiled. Its configure script takes most of a minute, and it is C
+/// under every profile, so the other profiles link this one.
+fn compiled_jemalloc() -> Option<PathBuf> {
+    let builds = std::fs::read_dir(fixture_target().join("release/build")).ok()?;
+    let archives = builds.flatten().map(|build| build.path().join("out/lib/libjemalloc_pic.a"));
+    archives.into_iter().find(|archive| archive.exists())
+}
+
 /// Builds a fixture; `None` when its dependencies can't be had here.
 fn build(case: &str, (profile, folder): (&str, &str)) -> Option<PathBuf> {
     let target = fixture_target();
@@ -32,6 +40,10 @@ fn build(case: &str, (profile, folder): (&str, &str)) -> Option<PathBuf> {
     cargo.env("CARGO_TARGET_DIR", &target);
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "CARGO_BUILD_TARGET"] {
         cargo.env_remove(name);
+    }
+    if case == "jemalloc" && profile != "release" {
+        build(case, PROFILES[1])?;
+        cargo.env("JEMALLOC_OVERRIDE", compiled_jemalloc().expect("the release build left its jemalloc"));
     }
     let output = cargo.output().expect("cargo can be started");
     if output.status.success() {
