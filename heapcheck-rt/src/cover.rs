@@ -4,7 +4,7 @@
 //! It runs once a module, before `main`, while the process has one thread. The probe calls `__rust_alloc` and
 //! `__rust_dealloc` of the program; both take plain words, which Rust's and C's calling conventions pass alike.
 
-use crate::foreign::{Answer, Coverage, Plan, Probe, Site, Step};
+use crate::foreign::{Answer, Coverage, Plan, Probe, Reason, Site, Step};
 use crate::foreign_hooks::entry_of;
 use crate::hooks;
 use crate::patch::{Protect, close, open, redirect};
@@ -20,21 +20,44 @@ pub(crate) unsafe fn cover(plan: &Plan<'_, '_>, base: usize, protect: Protect<'_
     let address_of = |site: &Site| base.wrapping_add(site.address as usize);
     let patch = || {
         let is_open = plan.sites().all(|site| open(address_of(&site), protect));
-        for site in plan.sites().filter(|_| is_open) {
+        // SAFETY: what could be opened is mapped.
+        let is_same =
+            is_open && plan.sites().all(|site| unsafe { holds(address_of(&site), plan.code_of(&site)) });
+        for site in plan.sites().filter(|_| is_same) {
             // SAFETY: the sites are functions of the module, with room; `entry_of` takes what each of them takes.
             unsafe { redirect(address_of(&site), entry_of(site.hook)) };
         }
         plan.sites().for_each(|site| close(address_of(&site), protect));
-        is_open
+        match (is_open, is_same) {
+            (true, true) => Ok(()),
+            (true, false) => Err(Reason::OtherFile),
+            (false, _) => Err(Reason::WriteDenied),
+        }
     };
     match plan.step {
-        Step::Nothing | Step::Refuse(_) => plan.settle(false, Answer::NotAsked),
-        Step::Patch => plan.settle(patch(), ask()),
+        Step::Nothing | Step::Refuse(_) => plan.settle(Ok(()), Answer::NotAsked),
+        Step::Patch => match patch() {
+            Ok(()) => plan.settle(Ok(()), ask()),
+            refused => plan.settle(refused, Answer::NotAsked),
+        },
         Step::Probe => match ask() {
-            Answer::Foreign if plan.sites().next().is_some() => plan.settle(patch(), ask()),
-            answer => plan.settle(false, answer),
+            Answer::Foreign if plan.sites().next().is_some() => match patch() {
+                Ok(()) => plan.settle(Ok(()), ask()),
+                refused => plan.settle(refused, Answer::Foreign),
+            },
+            answer => plan.settle(Ok(()), answer),
         },
     }
+}
+
+/// Whether memory holds the code that the file holds: a library may have been replaced since it was loaded.
+///
+/// # Safety
+///
+/// As many bytes as `code` has are readable at `address`.
+unsafe fn holds(address: usize, code: Option<&[u8]>) -> bool {
+    // SAFETY: the caller's promise.
+    code.is_some_and(|code| code == unsafe { core::slice::from_raw_parts(address as *const u8, code.len()) })
 }
 
 /// Asks whose blocks `__rust_alloc` gives out.

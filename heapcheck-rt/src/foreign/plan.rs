@@ -45,6 +45,8 @@ pub enum Reason {
     NoRoom,
     /// Writing the jumps was not permitted.
     WriteDenied,
+    /// The code in memory is not the code in the file.
+    OtherFile,
     /// The jumps are in place, and blocks still come from elsewhere.
     StillForeign,
     /// No small block was ever allocated by its code.
@@ -62,6 +64,7 @@ impl Reason {
             Reason::Stripped => "it brings its own allocator, and its symbols are stripped",
             Reason::NoRoom => "a function of its allocator is too short to be redirected",
             Reason::WriteDenied => "the system forbids redirecting the functions of its allocator",
+            Reason::OtherFile => "its file is not the one that was loaded",
             Reason::StillForeign => "its allocator was redirected, but its blocks still come from elsewhere",
             Reason::NothingSeen => "not one allocation of its own code was seen",
         }
@@ -184,6 +187,11 @@ impl<'s, 'f> Plan<'s, 'f> {
         known.chain(self.shims.iter().flatten().copied())
     }
 
+    /// The bytes of a site's entry as the file holds them, as many as a jump takes.
+    pub fn code_of(&self, site: &Site) -> Option<&'f [u8]> {
+        self.survey.elf.bytes_at(site.address, JUMP_BYTES)
+    }
+
     /// The address that `name` has in the module, before the load base is added.
     pub fn address_of(&self, name: &[u8]) -> Option<u64> {
         self.survey.elf.symbols().find(name).map(|symbol| symbol.address)
@@ -239,15 +247,15 @@ impl<'s, 'f> Plan<'s, 'f> {
         sites
     }
 
-    /// Judges a module after its step was done. `is_patched` says whether every site was written, if any was to be.
-    pub fn settle(&self, is_patched: bool, answer: Answer) -> Coverage {
+    /// Judges a module after its step was done. `patched` says whether every site was written, if any was to be.
+    pub fn settle(&self, patched: Result<(), Reason>, answer: Answer) -> Coverage {
         match (self.step, answer) {
             (Step::Refuse(reason), _) => Coverage::Missing(reason),
             (Step::Nothing, _) if self.is_sure => Coverage::Full,
             (Step::Nothing, _) => Coverage::IfSeen,
             (Step::Probe, Answer::Ours) => Coverage::Full,
             (Step::Probe, _) if self.shims[0].is_none() => Coverage::Missing(Reason::UnknownAllocator),
-            (_, _) if !is_patched => Coverage::Missing(Reason::WriteDenied),
+            (_, _) if patched.is_err() => Coverage::Missing(patched.err().unwrap_or(Reason::WriteDenied)),
             (_, Answer::Foreign) => Coverage::Missing(Reason::StillForeign),
             (Step::Patch, _) if self.probe.is_some() && answer == Answer::Ours => Coverage::Full,
             (Step::Patch, _) => Coverage::IfSeen,

@@ -258,4 +258,26 @@ mod tests {
         assert!(survey.shims.iter().all(Option::is_some));
         assert_eq!(survey.sites().count(), 0);
     }
+
+    #[test]
+    fn a_damaged_file_is_judged_without_a_panic() {
+        let mut file = std::fs::read("/proc/self/exe").expect("the test binary can be read");
+        let sections_at = u64::from_le_bytes(file[40..48].try_into().expect("eight bytes")) as usize;
+        for round in 0..200_usize {
+            // From the headers, from the section headers, and from anywhere, in turn.
+            let at = match round % 3 {
+                0 => 16 + round * 7 % 700,
+                1 => sections_at + round * 31 % (file.len() - sections_at),
+                _ => round.wrapping_mul(0x9e37_79b9_7f4a_7c15) % file.len(),
+            };
+            let kept = std::mem::replace(&mut file[at], if round % 2 == 0 { 0xff } else { 0 });
+            if let Ok(elf) = Elf::parse(&file) {
+                let survey = survey(&elf);
+                let plan = super::super::Plan::of(&survey);
+                plan.sites()
+                    .for_each(|site| assert!(plan.code_of(&site).is_none_or(|code| code.len() == 14)));
+            }
+            file[at] = kept;
+        }
+    }
 }
