@@ -257,9 +257,50 @@ impl<'s, 'f> Plan<'s, 'f> {
             (Step::Probe, _) if self.shims[0].is_none() => Coverage::Missing(Reason::UnknownAllocator),
             (_, _) if patched.is_err() => Coverage::Missing(patched.err().unwrap_or(Reason::WriteDenied)),
             (_, Answer::Foreign) => Coverage::Missing(Reason::StillForeign),
-            (Step::Patch, _) if self.probe.is_some() && answer == Answer::Ours => Coverage::Full,
+            (Step::Patch, Answer::Ours) => Coverage::Full,
+            // C calls its allocator by name, and no wrapper lies between.
+            (Step::Patch, _) if !self.survey.is_rust || self.is_default() => Coverage::Full,
             (Step::Patch, _) => Coverage::IfSeen,
             (Step::Probe, _) => Coverage::Missing(Reason::StillForeign),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::survey::survey;
+    use super::*;
+    use crate::elf::Elf;
+
+    /// Decides about the test binary after `change` made it another program.
+    fn check(what: &str, change: fn(&mut Survey<'_>), step: Step, answer: Answer, coverage: Coverage) {
+        let file = std::fs::read("/proc/self/exe").expect("the test binary can be read");
+        let mut survey = survey(&Elf::parse(&file).expect("an ELF file"));
+        change(&mut survey);
+        let plan = Plan::of(&survey);
+        assert_eq!(plan.step, step, "{what}");
+        assert_eq!(plan.settle(Ok(()), answer), coverage, "{what}");
+    }
+
+    #[test]
+    fn each_kind_of_program_has_its_step_and_its_coverage() {
+        use Answer::{Foreign, NotAsked, Ours};
+        use Coverage::{Full, IfSeen, Missing};
+        use Reason::{Stripped, UnknownAllocator};
+        let refused = Step::Refuse(UnknownAllocator);
+        check("plain", |_| {}, Step::Nothing, NotAsked, Full);
+        check("wrapper", |it| it.default_alloc = None, Step::Probe, Ours, Full);
+        check("arena", |it| it.default_alloc = None, Step::Probe, Foreign, Missing(UnknownAllocator));
+        check("inlined", |it| it.shims = [None; 4], refused, NotAsked, Missing(UnknownAllocator));
+        let shared_std = |it: &mut Survey<'_>| (it.shims, it.needs_std) = ([None; 4], true);
+        check("shared std", shared_std, Step::Nothing, NotAsked, Full);
+        check("C", |it| (it.shims, it.is_rust) = ([None; 4], false), Step::Nothing, NotAsked, Full);
+        let stripped = |it: &mut Survey<'_>| (it.shims, it.is_stripped) = ([None; 4], true);
+        check("stripped", stripped, Step::Nothing, NotAsked, IfSeen);
+        let marked = |it: &mut Survey<'_>| (it.is_stripped, it.marker) = (true, true);
+        check("marked", marked, Step::Refuse(Stripped), NotAsked, Missing(Stripped));
+        let arena =
+            |it: &mut Survey<'_>| (it.shims, it.is_stripped, it.has_memalign) = ([None; 4], true, false);
+        check("stripped arena", arena, refused, NotAsked, Missing(UnknownAllocator));
     }
 }
