@@ -1,0 +1,283 @@
+#![forbid(unsafe_code)]
+//! What a module's file says about its allocator, gathered in one walk of its symbols.
+
+use super::shim::is_padding;
+use super::table::{Family, Hook, MARKERS, Meaning, meaning_of};
+use crate::elf::{Elf, Symbol, Symbols};
+
+/// The bytes that a jump to anywhere takes (`jmp [rip + 0]` and the address).
+pub(super) const JUMP_BYTES: u64 = 14;
+
+/// No allocator has this many entries; a file that has more is not read to its end.
+const SITES_MAX: usize = 192;
+
+/// An entry that can be overwritten with a jump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Where it is, before the load base is added.
+    pub address: u64,
+    /// What stands in for it.
+    pub hook: Hook,
+    pub(super) family: Family,
+    /// Whether the jump fits in it.
+    pub(super) fits: bool,
+}
+
+/// One of the four `__rust_*` functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shim {
+    pub(super) address: u64,
+    pub(super) size_bytes: u64,
+}
+
+/// The facts that [`super::Plan`] is made from.
+#[derive(Debug)]
+pub struct Survey<'f> {
+    pub(super) elf: Elf<'f>,
+    sites: [Option<Site>; SITES_MAX],
+    count: usize,
+    pub(super) too_many: bool,
+    /// The families that have a function without stand-in.
+    pub(super) refused: [Option<Family>; 8],
+    /// alloc, dealloc, realloc, alloc_zeroed
+    pub(super) shims: [Option<Shim>; 4],
+    /// `__rdl_alloc`, by which Rust calls `System`.
+    pub(super) default_alloc: Option<u64>,
+    /// std is a library of its own, which brings the shims.
+    pub(super) needs_std: bool,
+    pub(super) is_stripped: bool,
+    pub(super) is_rust: bool,
+    pub(super) is_program: bool,
+    /// The loader binds its calls, so that its `malloc` is not the C library's linked in.
+    pub(super) is_dynamic: bool,
+    /// `System` needs `posix_memalign`; a Rust program without it allocates elsewhere.
+    pub(super) has_memalign: bool,
+    /// A string of a known allocator; looked for only when there are no symbols.
+    pub(super) marker: bool,
+}
+
+/// In the order of [`Survey::shims`]: the v0 names end so (the crate's hash before it changes), the old names are whole.
+const SHIMS: [(&[u8], &[u8]); 4] = [
+    (b"___rustc12___rust_alloc", b"__rust_alloc"),
+    (b"___rustc14___rust_dealloc", b"__rust_dealloc"),
+    (b"___rustc14___rust_realloc", b"__rust_realloc"),
+    (b"___rustc19___rust_alloc_zeroed", b"__rust_alloc_zeroed"),
+];
+
+/// Reads what `elf` says about its allocator.
+///
+/// The C library, the loader, the runtime itself and a sanitizer's runtime are not to be asked about: they have
+/// allocators of their own by right.
+pub fn survey<'f>(elf: &Elf<'f>) -> Survey<'f> {
+    let symbols = elf.symbols();
+    let dynamic = elf.dynamic_symbols();
+    let is_stripped = symbols.is_empty();
+    let is_dynamic = elf.has_interpreter() || elf.needed().next().is_some();
+    let mut survey = Survey {
+        elf: *elf,
+        sites: [None; SITES_MAX],
+        count: 0,
+        too_many: false,
+        refused: [None; 8],
+        shims: [None; 4],
+        default_alloc: None,
+        needs_std: elf.needed().any(|name| name.starts_with(b"libstd-")),
+        is_stripped,
+        is_rust: false,
+        is_program: elf.has_interpreter() || !is_dynamic,
+        is_dynamic,
+        has_memalign: dynamic.imports(b"posix_memalign") || symbols.find(b"posix_memalign").is_some(),
+        marker: false,
+    };
+    // A stripped library still exports its functions by name.
+    let named = if is_stripped { dynamic } else { symbols };
+    for symbol in named.iter().filter(Symbol::is_function) {
+        survey.note(symbol);
+    }
+    if is_stripped {
+        survey.note_strings();
+    }
+    survey.measure(&named);
+    survey
+}
+
+impl Survey<'_> {
+    /// The entries of known allocators, each address once.
+    pub(super) fn sites(&self) -> impl Iterator<Item = Site> + '_ {
+        self.sites.iter().take(self.count).flatten().copied()
+    }
+
+    fn note(&mut self, symbol: Symbol<'_>) {
+        match meaning_of(symbol.name) {
+            Some((family, Meaning::Refuse)) => {
+                if let Some(free) = self.refused.iter_mut().find(|known| known.is_none_or(|it| it == family))
+                {
+                    *free = Some(family);
+                }
+            }
+            // An indirect function has no entry, only a resolver: it can't be overwritten.
+            Some((family, Meaning::Patch(hook))) => self.add(Site {
+                address: symbol.address,
+                hook,
+                family,
+                fits: symbol.size_bytes >= JUMP_BYTES && !symbol.is_indirect(),
+            }),
+            None => self.note_rust(symbol),
+        }
+    }
+
+    fn add(&mut self, site: Site) {
+        if self.sites().any(|known| known.address == site.address) {
+            return;
+        }
+        match self.sites.get_mut(self.count) {
+            Some(free) => {
+                *free = Some(site);
+                self.count += 1;
+            }
+            None => self.too_many = true,
+        }
+    }
+
+    fn note_rust(&mut self, symbol: Symbol<'_>) {
+        let shim = Shim { address: symbol.address, size_bytes: symbol.size_bytes };
+        for (known, (suffix, whole)) in self.shims.iter_mut().zip(SHIMS) {
+            if symbol.name == whole || symbol.name.ends_with(suffix) {
+                *known = Some(shim);
+            }
+        }
+        if symbol.name == b"__rdl_alloc" || symbol.name.ends_with(b"___rustc11___rdl_alloc") {
+            self.default_alloc = Some(symbol.address);
+        }
+        self.is_rust |= symbol.name.starts_with(b"_R") || is_legacy_rust(symbol.name);
+    }
+
+    /// The functions that make a [`core::alloc::Layout`] of a size and an alignment: every optimisation inlines them into
+    /// the shims. There may be a copy for each crate; a few are enough, since the linker keeps few.
+    pub(super) fn layout_functions(&self) -> [u64; 8] {
+        let is_one = |symbol: &Symbol<'_>| {
+            symbol.is_function()
+                && (symbol.name.starts_with(b"_ZN4core5alloc6layout6Layout")
+                    || symbol.name.starts_with(b"_RNvM"))
+                && contains(symbol.name, b"6Layout")
+                && contains(symbol.name, b"from_size_align")
+        };
+        let mut found = [0; 8];
+        for (place, symbol) in found.iter_mut().zip(self.elf.symbols().iter().filter(is_one)) {
+            *place = symbol.address;
+        }
+        found
+    }
+
+    /// Whether there is a method of an allocator that is not `System`.
+    pub(super) fn has_global_alloc(&self) -> bool {
+        self.elf.symbols().iter().any(|symbol| {
+            symbol.is_function() && contains(symbol.name, b"GlobalAlloc") && !contains(symbol.name, b"System")
+        })
+    }
+
+    fn note_strings(&mut self) {
+        let Some(strings) = self.elf.sections().find(|section| section.name == b".rodata") else { return };
+        self.marker = MARKERS.iter().any(|marker| contains(strings.bytes, marker));
+        // The source path of std, which panics print, by its commit in rust-lang/rust.
+        self.is_rust = contains(strings.bytes, b"/rustc/");
+    }
+
+    /// Looks for room behind the functions that are shorter than a jump: linkers align functions to 16 bytes.
+    fn measure(&mut self, named: &Symbols<'_>) {
+        let elf = self.elf;
+        for site in self.sites.iter_mut().flatten().filter(|site| !site.fits) {
+            let end = site.address.saturating_add(JUMP_BYTES);
+            let own = named.iter().filter(|symbol| symbol.is_function() && symbol.address == site.address);
+            let Some(size_bytes) = own.map(|symbol| symbol.size_bytes).max().filter(|size| *size != 0) else {
+                continue;
+            };
+            let neighbour = |symbol: Symbol<'_>| {
+                symbol.is_function() && symbol.address > site.address && symbol.address < end
+            };
+            let rest =
+                elf.bytes_at(site.address.saturating_add(size_bytes), JUMP_BYTES.saturating_sub(size_bytes));
+            site.fits = rest.is_some_and(is_padding) && !named.iter().any(neighbour);
+        }
+    }
+}
+
+/// Whether `name` ends as Rust's older mangling does: `17h`, sixteen hexadecimal digits, `E`.
+fn is_legacy_rust(name: &[u8]) -> bool {
+    let hash = name.strip_suffix(b"E").and_then(|rest| rest.last_chunk::<19>());
+    name.starts_with(b"_ZN")
+        && hash.is_some_and(|hash| hash.starts_with(b"17h") && hash[3..].iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Whether `wanted` stands in `bytes`. Most places are skipped by their last byte (Horspool), because a stripped program's
+/// strings are megabytes and this runs before every `main`.
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    let Some((last, before)) = wanted.split_last() else { return true };
+    let mut skips = [wanted.len(); 256];
+    for (index, byte) in before.iter().enumerate() {
+        skips[usize::from(*byte)] = before.len() - index;
+    }
+    let mut end = before.len();
+    while let Some(byte) = bytes.get(end) {
+        if byte == last && bytes[..end].ends_with(before) {
+            return true;
+        }
+        end += skips[usize::from(*byte)];
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_rust_are_told_by_their_mangling() {
+        let check = |name: &str, wanted| assert_eq!(is_legacy_rust(name.as_bytes()), wanted, "{name}");
+        check("_ZN3std2rt10lang_start17h0123456789abcdefE", true);
+        check("_ZN3std2rt10lang_start17h0123456789abcdegE", false);
+        check("_ZN5boost3fooE", false);
+        check("", false);
+    }
+
+    #[test]
+    fn a_string_is_found_wherever_it_stands() {
+        assert!(contains(b"mmimalloc: ", b"mimalloc: "));
+        assert!(contains(b"mimimimalloc: mim", b"mimalloc: "));
+        assert!(contains(b"aab", b"ab") && contains(b"b", b"b") && !contains(b"aaaaab", b"abb"));
+        assert!(!contains(b"mimalloc:", b"mimalloc: "));
+        assert!(!contains(b"", b"m"));
+    }
+
+    #[test]
+    fn the_test_binary_allocates_through_system() {
+        let file = std::fs::read("/proc/self/exe").expect("the test binary can be read");
+        let survey = survey(&Elf::parse(&file).expect("an ELF file"));
+        assert!(survey.is_rust && survey.is_program && survey.is_dynamic && !survey.is_stripped);
+        assert!(survey.has_memalign && survey.default_alloc.is_some());
+        assert!(survey.shims.iter().all(Option::is_some));
+        assert_eq!(survey.sites().count(), 0);
+    }
+
+    #[test]
+    fn a_damaged_file_is_judged_without_a_panic() {
+        let mut file = std::fs::read("/proc/self/exe").expect("the test binary can be read");
+        let sections_at = u64::from_le_bytes(file[40..48].try_into().expect("eight bytes")) as usize;
+        for round in 0..200_usize {
+            // From the headers, from the section headers, and from anywhere, in turn.
+            let at = match round % 3 {
+                0 => 16 + round * 7 % 700,
+                1 => sections_at + round * 31 % (file.len() - sections_at),
+                _ => round.wrapping_mul(0x9e37_79b9_7f4a_7c15) % file.len(),
+            };
+            let kept = std::mem::replace(&mut file[at], if round % 2 == 0 { 0xff } else { 0 });
+            if let Ok(elf) = Elf::parse(&file) {
+                let survey = survey(&elf);
+                let plan = super::super::Plan::of(&survey);
+                plan.sites()
+                    .for_each(|site| assert!(plan.code_of(&site).is_none_or(|code| code.len() == 14)));
+            }
+            file[at] = kept;
+        }
+    }
+}
