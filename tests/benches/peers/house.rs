@@ -1,5 +1,6 @@
 //! Where things lie, and how they are built: the programs in their variants, the runtime, the results, the README.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +18,8 @@ pub(crate) enum Linked {
     Nothing,
     ClangLsan,
     RustcLsan,
+    /// The programs' own counting allocator: for what a program is, never for its time.
+    Counter,
 }
 
 const README_BEGIN: &str = "<!-- bench:begin -->";
@@ -29,6 +32,7 @@ pub(crate) struct House {
     triple: String,
     sysroot: PathBuf,
     pub(crate) rustc: String,
+    built: RefCell<Vec<(Profile, Linked)>>,
 }
 
 impl House {
@@ -50,11 +54,15 @@ impl House {
             triple: triple.to_owned(),
             sysroot: sysroot.trim().into(),
             rustc: verbose.lines().next().unwrap_or("rustc").to_owned(),
+            built: RefCell::default(),
         })
     }
 
-    /// Builds all programs in one variant; the folder they lie in.
-    pub(crate) fn build_programs(&self, profile: Profile, linked: Linked) -> Result<PathBuf, String> {
+    /// Builds all programs in one variant, once.
+    pub(crate) fn build_programs(&self, profile: Profile, linked: Linked) -> Result<(), String> {
+        if self.built.borrow().contains(&(profile, linked)) {
+            return Ok(());
+        }
         let folder = self.variant_folder(linked);
         eprintln!("peers: building the programs, {profile:?}, linked: {linked:?}");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -68,8 +76,12 @@ impl House {
         if profile == Profile::Release {
             cargo.arg("--release");
         }
+        if linked == Linked::Counter {
+            cargo.args(["--features", "count"]);
+        }
         said(&mut cargo)?;
-        Ok(self.programs_folder(profile, linked))
+        self.built.borrow_mut().push((profile, linked));
+        Ok(())
     }
 
     pub(crate) fn programs_folder(&self, profile: Profile, linked: Linked) -> PathBuf {
@@ -82,6 +94,7 @@ impl House {
             Linked::Nothing => "plain",
             Linked::ClangLsan => "clang-lsan",
             Linked::RustcLsan => "rustc-lsan",
+            Linked::Counter => "counter",
         })
     }
 
@@ -90,7 +103,7 @@ impl House {
         let mut flags = vec!["-Cforce-frame-pointers=yes".to_owned()];
         let mut link = |arg: &str| flags.push(format!("-Clink-arg={arg}"));
         match linked {
-            Linked::Nothing => {}
+            Linked::Nothing | Linked::Counter => {}
             Linked::ClangLsan => {
                 link("-fsanitize=leak");
                 flags.push("-Clinker=clang".into());
@@ -122,6 +135,7 @@ impl House {
             return Err("heapcheck-rt/src/rt.rs does not exist".into());
         }
         let runtime = self.folder.join("libheapcheck_rt.so");
+        eprintln!("peers: building the runtime");
         said(
             Command::new("rustc")
                 .args(["--edition", "2024", "--crate-type", "cdylib", "--crate-name", "heapcheck_rt"])

@@ -8,8 +8,9 @@
 mod ask;
 mod child;
 mod house;
-mod peer;
 mod case;
+mod peer;
+mod census;
 mod measure;
 mod table;
 
@@ -44,7 +45,10 @@ fn run(ask: &Ask) -> Result<(), String> {
     let cases = case::chosen(ask);
     let (peers, mut skipped) = peer::present(&house, ask, &cases);
     let figures = measure::run_all(ask, &house, &cases, &peers, &mut skipped);
-    let results = table::results(&house, &peers, &figures, &skipped);
+    let mut results = table::results(&house, &peers, &figures, &skipped);
+    if !ask.quick {
+        results += &census::table(&house, &cases)?;
+    }
     println!("{results}");
     house.save_results(&results)?;
     if ask.write_readme {

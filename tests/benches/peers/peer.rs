@@ -26,6 +26,11 @@ pub(crate) fn plain() -> Peer {
     Peer { key: "plain", title: "plain", linked: Linked::Nothing, prefix: vec![], env: vec![], slow: false }
 }
 
+/// The program with its own counting allocator.
+pub(crate) fn counter() -> Peer {
+    Peer { linked: Linked::Counter, ..plain() }
+}
+
 /// The peers that are here, wanted, and proven; the reasons why others are not.
 pub(crate) fn present(house: &House, ask: &Ask, cases: &[Case]) -> (Vec<Peer>, Vec<String>) {
     let mut skipped = Vec::new();
@@ -99,6 +104,11 @@ fn valgrind() -> Peer {
         "--error-exitcode=23",
     ];
     Peer { key: "valgrind", title: "valgrind", linked: Linked::Nothing, prefix, env: vec![], slow: true }
+}
+
+/// Builds the counting variant.
+pub(crate) fn build_counter(house: &House) -> Result<(), String> {
+    house.build_programs(Profile::Release, Linked::Counter)
 }
 
 /// Builds what the peer needs; it must tell of the planted leak, and be quiet about a program without one.

@@ -2,11 +2,11 @@
 //!
 //! `one`: pairs of 64 bytes on one thread, called from one place. `descend`: the whole recursion is entered anew for
 //! each pair. `two`: two threads at once, each its own pairs. `handoff`: one thread allocates, another frees.
-//! `churn-N`: N live blocks of mixed sizes, a random one replaced each time. A batch of two threads lasts from the
+//! `ring`: the hand-over alone, of no blocks. `churn-N`: N live blocks of mixed sizes, a random one replaced each time. A batch of two threads lasts from the
 //! moment both are ready until both are done, so the best batch is one in which both really ran.
 
 use heapcheck_bench_programs::{Random, at_depth, end, free, malloc, monotonic_ns, number, tell};
-use std::hint::spin_loop;
+use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::*};
 use std::thread;
 
@@ -22,6 +22,7 @@ fn main() {
         "descend" => descend(depth),
         "two" => together(depth, [pairs, pairs]),
         "handoff" => together(depth, [produce, consume]),
+        "ring" => together(depth, [produce_nothing, consume_nothing]),
         _ => churn(
             depth,
             mode.strip_prefix("churn-").and_then(|live| live.parse().ok()).expect("a known mode"),
@@ -139,23 +140,43 @@ static MADE: Lonely = Lonely(AtomicUsize::new(0));
 static FREED: Lonely = Lonely(AtomicUsize::new(0));
 
 fn produce() {
+    hand_over(|| malloc(SIZE));
+}
+
+fn consume() {
+    take_over(free);
+}
+
+fn produce_nothing() {
+    hand_over(|| black_box(SLOTS.as_ptr().cast_mut().cast()));
+}
+
+fn consume_nothing() {
+    take_over(|block| {
+        black_box(block);
+    });
+}
+
+#[inline(always)]
+fn hand_over(mut make: impl FnMut() -> *mut u8) {
     let mut made = MADE.0.load(Relaxed);
     for _ in 0..PAIRS / GROUP {
         wait_until(|| made + GROUP - FREED.0.load(Acquire) <= RING);
         for _ in 0..GROUP {
-            SLOTS[made % RING].store(malloc(SIZE), Relaxed);
+            SLOTS[made % RING].store(make(), Relaxed);
             made += 1;
         }
         MADE.0.store(made, Release);
     }
 }
 
-fn consume() {
+#[inline(always)]
+fn take_over(mut take: impl FnMut(*mut u8)) {
     let mut freed = FREED.0.load(Relaxed);
     for _ in 0..PAIRS / GROUP {
         wait_until(|| MADE.0.load(Acquire) >= freed + GROUP);
         for _ in 0..GROUP {
-            free(SLOTS[freed % RING].load(Relaxed));
+            take(SLOTS[freed % RING].load(Relaxed));
             freed += 1;
         }
         FREED.0.store(freed, Release);
