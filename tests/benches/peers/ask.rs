@@ -9,6 +9,10 @@ usage: cargo bench -p heapcheck-tests -- [options]
 environment:
   HEAPCHECK_BENCH_RUNTIME=FILE   measure this runtime instead of building heapcheck-rt/src/rt.rs";
 
+const GROUPS: [&str; 11] =
+    ["json", "btree", "regex", "debug", "pair", "threads", "churn", "empty", "graph", "footprint", "stacks"];
+const PEERS: [&str; 5] = ["short", "full", "clang", "rustc", "valgrind"];
+
 /// The options, as typed.
 #[derive(Default)]
 pub(crate) struct Ask {
@@ -29,8 +33,8 @@ impl Ask {
                 "--bench" => ask.bench = true,
                 "--quick" => ask.quick = true,
                 "--write-readme" => ask.write_readme = true,
-                "--only" => ask.only = Some(list(words.next())?),
-                "--peers" => ask.peers = Some(list(words.next())?),
+                "--only" => ask.only = Some(list(words.next(), &GROUPS)?),
+                "--peers" => ask.peers = Some(list(words.next(), &PEERS)?),
                 "--help" | "-h" => return Err(HELP.into()),
                 _ => return Err(format!("error: unknown argument `{word}`\n{HELP}")),
             }
@@ -47,7 +51,11 @@ impl Ask {
     }
 }
 
-fn list(word: Option<String>) -> Result<Vec<String>, String> {
+fn list(word: Option<String>, known: &[&str]) -> Result<Vec<String>, String> {
     let word = word.ok_or_else(|| format!("error: a list of names is missing\n{HELP}"))?;
-    Ok(word.split(',').map(str::to_owned).collect())
+    let names = word.split(',').map(|name| match known.contains(&name) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("error: unknown name `{name}`\n{HELP}")),
+    });
+    names.collect()
 }

@@ -120,6 +120,7 @@ fn programs() -> Vec<Case> {
     };
     let case = |group, title, full| Case {
         light: Some(&["10"]),
+        counted: true,
         floors: floors(full),
         ..case(group, title, group, &[])
     };
@@ -136,7 +137,7 @@ fn debug_programs() -> Vec<Case> {
         pairs: 5,
         floors: vec![at_most("full", 1.25)],
         long: true,
-        ..case("debug", title, program, &["25"])
+        ..case("debug", title, program, &["35"])
     };
     vec![
         case("json, debug build", "json"),

@@ -60,7 +60,9 @@ pub(crate) fn run_all(
                 }
             }
         }
-        rows.push(Row { case: case.clone(), cells });
+        if !cells.is_empty() {
+            rows.push(Row { case: case.clone(), cells });
+        }
     }
     rows
 }
@@ -93,7 +95,7 @@ fn run_pairs(house: &House, case: &Case, plain: &Peer, peer: &Peer, quick: bool)
     Ok(Cell {
         key: peer.key,
         pairs: pairs.len(),
-        light,
+        light: light && case.light != Some(case.args),
         plain: median(&sorted(both.iter().map(|pair| pair.0))),
         checked: median(&sorted(both.iter().map(|pair| pair.1))),
         compared: median(&compared),

@@ -36,7 +36,9 @@ pub(crate) fn present(house: &House, ask: &Ask, cases: &[Case]) -> (Vec<Peer>, V
     let mut skipped = Vec::new();
     let mut peers = Vec::new();
     let mut profiles = vec![Profile::Release];
-    profiles.extend(cases.iter().any(|case| case.profile == Profile::Debug).then_some(Profile::Debug));
+    if cases.iter().any(|case| case.profile == Profile::Debug) {
+        profiles.push(Profile::Debug);
+    }
     let mut candidates = vec![Ok(plain())];
     candidates.extend(heapcheck(house, ask));
     candidates.push(Ok(sanitizer("clang", "LeakSanitizer (clang)", Linked::ClangLsan)));
