@@ -1,0 +1,182 @@
+//! The peers: how each one is put around a program, and the proof that it really checks.
+
+use crate::ask::Ask;
+use crate::case::Case;
+use crate::child::{self, Sample};
+use crate::house::{House, Linked, Profile, last_lines};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+/// Every peer is told to leave with this status when something leaked (LeakSanitizer's own default).
+const LEAKED: i32 = 23;
+
+/// One way to run a program.
+pub(crate) struct Peer {
+    pub(crate) key: &'static str,
+    pub(crate) title: &'static str,
+    linked: Linked,
+    prefix: Vec<&'static str>,
+    env: Vec<(&'static str, PathBuf)>,
+    /// Runs a smaller share of the work, once.
+    pub(crate) slow: bool,
+}
+
+/// The program alone, on glibc's allocator.
+pub(crate) fn plain() -> Peer {
+    Peer { key: "plain", title: "plain", linked: Linked::Nothing, prefix: vec![], env: vec![], slow: false }
+}
+
+/// The program with its own counting allocator.
+pub(crate) fn counter() -> Peer {
+    Peer { linked: Linked::Counter, ..plain() }
+}
+
+/// The peers that are here, wanted, and proven; the reasons why others are not.
+pub(crate) fn present(house: &House, ask: &Ask, cases: &[Case]) -> (Vec<Peer>, Vec<String>) {
+    let mut skipped = Vec::new();
+    let mut peers = Vec::new();
+    let mut profiles = vec![Profile::Release];
+    if cases.iter().any(|case| case.profile == Profile::Debug) {
+        profiles.push(Profile::Debug);
+    }
+    let mut candidates = vec![Ok(plain())];
+    candidates.extend(heapcheck(house, ask));
+    candidates.push(Ok(sanitizer("clang", "LeakSanitizer (clang)", Linked::ClangLsan)));
+    candidates.push(Ok(sanitizer("rustc", "LeakSanitizer (rustc)", Linked::RustcLsan)));
+    candidates.push(Ok(valgrind()));
+    for candidate in candidates {
+        let proven = candidate.and_then(|peer| {
+            if peer.key == "plain" || ask.wants_peer(peer.key) {
+                prove(house, &peer, &profiles).map_err(|why| format!("{}: {why}", peer.title))?;
+                Ok(Some(peer))
+            } else {
+                Ok(None)
+            }
+        });
+        match proven {
+            Ok(peer) => peers.extend(peer),
+            Err(why) => {
+                eprintln!("peers: skipped: {why}");
+                skipped.push(why);
+            }
+        }
+    }
+    (peers, skipped)
+}
+
+fn heapcheck(house: &House, ask: &Ask) -> Vec<Result<Peer, String>> {
+    if !ask.wants_peer("short") && !ask.wants_peer("full") {
+        return vec![];
+    }
+    let runtime = match house.build_runtime() {
+        Ok(runtime) => runtime,
+        Err(why) => return vec![Err(format!("heapcheck: {why}"))],
+    };
+    let out = house.out_folder();
+    let with = |key, title, stacks: &str| Peer {
+        key,
+        title,
+        linked: Linked::Nothing,
+        prefix: vec![],
+        env: vec![
+            ("LD_PRELOAD", runtime.clone()),
+            ("HEAPCHECK", "normal".into()),
+            ("HEAPCHECK_STACKS", stacks.into()),
+            ("HEAPCHECK_REPORT", "none".into()),
+            ("HEAPCHECK_OUT", out.clone()),
+        ],
+        slow: false,
+    };
+    vec![
+        Ok(with("short", "heapcheck, short stacks", "short")),
+        Ok(with("full", "heapcheck, full stacks", "full")),
+    ]
+}
+
+fn sanitizer(key: &'static str, title: &'static str, linked: Linked) -> Peer {
+    Peer { key, title, linked, prefix: vec![], env: vec![], slow: false }
+}
+
+fn valgrind() -> Peer {
+    let prefix = vec![
+        "valgrind",
+        "--quiet",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=definite,indirect",
+        "--error-exitcode=23",
+    ];
+    Peer { key: "valgrind", title: "valgrind", linked: Linked::Nothing, prefix, env: vec![], slow: true }
+}
+
+/// Builds the counting variant.
+pub(crate) fn build_counter(house: &House) -> Result<(), String> {
+    house.build_programs(Profile::Release, Linked::Counter)
+}
+
+/// Builds what the peer needs; it must tell of the planted leak, and be quiet about a program without one.
+fn prove(house: &House, peer: &Peer, profiles: &[Profile]) -> Result<(), String> {
+    for &profile in profiles {
+        house.build_programs(profile, peer.linked)?;
+        let expected = if peer.key == "plain" { 0 } else { LEAKED };
+        for (program, expected) in [("leak", expected), ("empty", 0)] {
+            let (status, _) = peer.run_any(house, profile, program, &[])?;
+            if status.code() != Some(expected) {
+                return Err(format!(
+                    "self-test: `{program}` ({profile:?}) ended with {status}, expected {expected}{}",
+                    complaint(house)
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn complaint(house: &House) -> String {
+    let text = std::fs::read(house.stderr_file()).unwrap_or_default();
+    let text = last_lines(&String::from_utf8_lossy(&text), 4);
+    if text.is_empty() { text } else { format!("; it said:\n{text}") }
+}
+
+impl Peer {
+    /// One run of a clean program: any other status than 0 is an error.
+    pub(crate) fn run(&self, house: &House, case: &Case, light: bool) -> Result<Sample, String> {
+        let args = if light { case.light.unwrap_or(case.args) } else { case.args };
+        let (status, sample) = self.run_any(house, case.profile, case.program, args)?;
+        if status.success() {
+            Ok(sample)
+        } else {
+            Err(format!("{}, {}: ended with {status}{}", self.title, case.title, complaint(house)))
+        }
+    }
+
+    fn run_any(
+        &self,
+        house: &House,
+        profile: Profile,
+        program: &str,
+        args: &[&str],
+    ) -> Result<(ExitStatus, Sample), String> {
+        let program = house.programs_folder(profile, self.linked).join(program);
+        let mut command = match self.prefix.split_first() {
+            None => Command::new(program),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
+        command.args(args);
+        // What cargo or the user set for other purposes must not reach a program that is measured.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["LD_", "HEAP", "LSAN_", "ASAN_", "MALLOC_", "GLIBC_", "VALGRIND", "CARGO", "RUST"]
+                .iter()
+                .any(|start| text.starts_with(start))
+            {
+                command.env_remove(&name);
+            }
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        child::run(&mut command, &house.stderr_file())
+    }
+}
