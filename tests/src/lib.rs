@@ -1,1 +1,2 @@
+#![forbid(unsafe_code)]
 //! What the tests of this package share.
