@@ -1,2 +1,9 @@
 #![forbid(unsafe_code)]
-//! What the tests of this package share.
+//! What the tests of this package share: the cases of the corpus, how they are built, run and judged.
+
+pub mod case;
+pub mod outcome;
+pub mod judge;
+pub mod shelf;
+pub mod build;
+pub mod run;

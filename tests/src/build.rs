@@ -1,0 +1,148 @@
+#![forbid(unsafe_code)]
+//! Builds the runtime and the cases, with the compilers that a person would use: the rustc of this cargo, `cc`, `c++`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::case::Case;
+use crate::shelf::{Shelf, run_compiler};
+
+/// The flags of the injected object. The tool uses the same.
+const RUNTIME_FLAGS: &[&str] = &[
+    "--edition=2024",
+    "--crate-type=cdylib",
+    "--crate-name=heapcheck",
+    "-Copt-level=3",
+    "-Cpanic=abort",
+    "-Ccodegen-units=1",
+    "-Cdebuginfo=1",
+    "--cfg=heapcheck_injected",
+];
+
+/// What C and C++ cases are built with, before their own flags.
+const C_FLAGS: &[&str] = &["-O1", "-g", "-pthread", "-fno-builtin-malloc", "-D_GNU_SOURCE"];
+
+/// What Rust cases are built with, before their own flags.
+const RUST_FLAGS: &[&str] = &["--edition=2021", "-Cdebuginfo=1"];
+
+/// How a case is turned into a program.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    /// The Rust compiler.
+    pub rustc: String,
+    /// The C compiler.
+    pub cc: String,
+    /// The C++ compiler.
+    pub cxx: String,
+    /// Added to each C and C++ case.
+    pub c_flags: Vec<String>,
+    /// Added to each Rust case.
+    pub rust_flags: Vec<String>,
+}
+
+impl Toolchain {
+    /// The compilers of this machine, as the environment names them.
+    pub fn of_machine() -> Toolchain {
+        let named =
+            |variable: &str, usual: &str| std::env::var(variable).unwrap_or_else(|_| usual.to_string());
+        Toolchain {
+            rustc: named("RUSTC", "rustc"),
+            cc: named("CC", "cc"),
+            cxx: named("CXX", "c++"),
+            c_flags: Vec::new(),
+            rust_flags: Vec::new(),
+        }
+    }
+}
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
+}
+
+/// The folder of the cases.
+pub fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
+}
+
+/// Builds the injected object from the sources in this repository.
+pub fn build_runtime(shelf: &Shelf, toolchain: &Toolchain) -> Result<PathBuf, String> {
+    let folder = repository().join("heapcheck-rt/src");
+    let root = folder.join("rt.rs");
+    if !root.exists() {
+        return Err("heapcheck-rt/src/rt.rs is not there".to_string());
+    }
+    let texts = read_texts(&folder)?;
+    shelf.find_or_build("libheapcheck.so", (texts, RUNTIME_FLAGS, &toolchain.rustc), |place| {
+        run_compiler(Command::new(&toolchain.rustc).args(RUNTIME_FLAGS).arg(&root).arg("-o").arg(place))
+    })
+}
+
+/// Builds `case` with the flags of one of its builds.
+pub fn build_case(
+    shelf: &Shelf,
+    toolchain: &Toolchain,
+    case: &Case,
+    flags: &[String],
+) -> Result<PathBuf, String> {
+    let text = fs::read_to_string(&case.path).map_err(|error| format!("{}: {error}", case.path.display()))?;
+    let stem = case.name.rsplit_once('.').map_or(case.name.as_str(), |(stem, _)| stem);
+    let rust = case.name.ends_with(".rs");
+    let (compiler, standard, added) = match case.name.rsplit_once('.') {
+        Some((_, "rs")) => (&toolchain.rustc, RUST_FLAGS, &toolchain.rust_flags),
+        Some((_, "cc")) => (&toolchain.cxx, C_FLAGS, &toolchain.c_flags),
+        _ => (&toolchain.cc, C_FLAGS, &toolchain.c_flags),
+    };
+    // The support files are small and shared: a change of one rebuilds all cases.
+    let support = read_texts(&corpus().join("include"))?;
+    let ingredients = (&text, support, header()?, compiler, standard, added, flags);
+    shelf.find_or_build(stem, ingredients, |place| {
+        let mut command = Command::new(compiler);
+        command.args(standard).args(flags).args(added).arg(&case.path).arg("-o").arg(place);
+        if !rust {
+            command.arg("-I").arg(corpus().join("include")).arg("-I").arg(include_folder()).arg("-ldl");
+        }
+        run_compiler(&mut command)
+    })
+}
+
+/// Builds the shared library that `case` asks for.
+pub fn build_library(shelf: &Shelf, toolchain: &Toolchain, case: &Case) -> Result<Option<PathBuf>, String> {
+    let Some(name) = &case.library else { return Ok(None) };
+    let source = corpus().join("library").join(name);
+    let text = fs::read_to_string(&source).map_err(|error| format!("{}: {error}", source.display()))?;
+    let compiler = if name.ends_with(".cc") { &toolchain.cxx } else { &toolchain.cc };
+    let built = shelf.find_or_build(&format!("{name}.so"), (text, compiler, C_FLAGS), |place| {
+        let mut command = Command::new(compiler);
+        command.args(C_FLAGS).args(["-shared", "-fPIC"]).arg(&source).arg("-o").arg(place);
+        run_compiler(command.arg("-I").arg(corpus().join("include")))
+    })?;
+    Ok(Some(built))
+}
+
+fn include_folder() -> PathBuf {
+    repository().join("heapcheck-rt/include")
+}
+
+fn header() -> Result<String, String> {
+    let path = include_folder().join("heapcheck.h");
+    fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Reads every file below `folder`, in order of their paths.
+fn read_texts(folder: &Path) -> Result<Vec<(PathBuf, String)>, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            texts.extend(read_texts(&path)?);
+        } else {
+            let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            texts.push((path, text));
+        }
+    }
+    texts.sort();
+    Ok(texts)
+}
