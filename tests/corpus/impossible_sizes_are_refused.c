@@ -1,6 +1,7 @@
 // Sizes that can't be are refused with ENOMEM, and bad alignments with EINVAL, as the manual says.
 // run: HEAPCHECK=normal -> clean
 #include "support.h"
+#include <malloc.h>
 
 #define REFUSED(call)                                  \
     do {                                               \
@@ -17,7 +18,7 @@ int main(void) {
     REFUSED(calloc(SIZE_MAX / 8, 16));
     REFUSED(reallocarray(NULL, huge, 2));
     REFUSED(realloc(NULL, huge));
-    REFUSED(aligned_alloc(4096, SIZE_MAX - 100));
+    REFUSED(memalign(4096, SIZE_MAX - 100));
     REQUIRE(posix_memalign((void **)&block, 3, 8) == EINVAL && block == NULL);
     REQUIRE(posix_memalign((void **)&block, 4, 8) == EINVAL && block == NULL);
     REQUIRE(posix_memalign((void **)&block, 24, 8) == EINVAL && block == NULL);

@@ -10,13 +10,13 @@ NOINLINE void known_loser(void) {
     scrub();
 }
 
-NOINLINE void unknown_loser(void) {
+NOINLINE void other_loser(void) {
     lose(1002);
     scrub();
 }
 
 int main(void) {
     known_loser();
-    unknown_loser();
+    other_loser();
     return 0;
 }

@@ -28,8 +28,6 @@ pub struct Case {
     pub library: Option<String>,
     /// Programs without which the case can't run.
     pub needs: Vec<String>,
-    /// What LeakSanitizer is expected to make of the case; see `tests/corpus/README.md`.
-    pub lsan: Option<String>,
     /// The ways it is run.
     pub runs: Vec<Run>,
 }
@@ -152,7 +150,6 @@ impl Case {
             builds: Vec::new(),
             library: None,
             needs: Vec::new(),
-            lsan: None,
             runs: Vec::new(),
         };
         for line in comments {
@@ -166,7 +163,6 @@ impl Case {
                 "build" => case.builds.push(words(rest)),
                 "library" => case.library = Some(rest.to_string()),
                 "needs" => case.needs.extend(words(rest)),
-                "lsan" => case.lsan = Some(rest.to_string()),
                 _ => return Err(format!("unknown directive `{word}:`")),
             }
         }

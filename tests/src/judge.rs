@@ -7,6 +7,8 @@ use crate::outcome::{Ending, LeakLine, Process};
 /// What a run left.
 #[derive(Debug, Clone)]
 pub struct Observed {
+    /// The number of its first process.
+    pub pid: u32,
     /// How the program ended; `None` when it had to be killed after the time limit.
     pub exit: Option<Exit>,
     /// Its stdout.
@@ -198,6 +200,7 @@ mod tests {
     fn check(clauses: &str, exit: i32, processes: Vec<Process>, passes: bool) {
         let case = Case::parse(Path::new("x.c"), &format!("// A claim.\n// run: -> {clauses}\n")).unwrap();
         let observed = Observed {
+            pid: 1,
             exit: Some(Exit::Status(exit)),
             stdout: "some words".to_string(),
             stderr: String::new(),

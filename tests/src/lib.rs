@@ -7,3 +7,4 @@ pub mod judge;
 pub mod shelf;
 pub mod build;
 pub mod run;
+pub mod lsan;

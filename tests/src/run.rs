@@ -69,14 +69,14 @@ fn run_in(program: &Program, run: &Run, folder: &Path) -> io::Result<Result<Obse
         let value = value.replace("$CORPUS", &corpus().to_string_lossy());
         command.env(name, value.replace("$TMP", &folder.to_string_lossy()));
     }
-    let exit = wait_within(command, TIME_LIMIT)?;
+    let (pid, exit) = wait_within(command, TIME_LIMIT)?;
     let read = |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let (stdout, stderr) = (read(&stdout)?, read(&stderr)?);
     let exit = exit.map(|status| match status.signal() {
         Some(signal) => Exit::Signal(signal),
         None => Exit::Status(status.code().unwrap_or_default()),
     });
-    Ok(read_outcome(&records).map(|processes| Observed { exit, stdout, stderr, processes }))
+    Ok(read_outcome(&records).map(|processes| Observed { pid, exit, stdout, stderr, processes }))
 }
 
 /// The command line: the program itself, or the wrapper that is told to put the runtime into the program only.
@@ -108,19 +108,19 @@ fn command_of(program: &Program, run: &Run) -> Command {
     command
 }
 
-/// Waits for the command's end. `None`: it had to be killed.
-fn wait_within(mut command: Command, limit: Duration) -> io::Result<Option<ExitStatus>> {
+/// Waits for the command's end, and gives the number of its process. `None`: it had to be killed.
+fn wait_within(mut command: Command, limit: Duration) -> io::Result<(u32, Option<ExitStatus>)> {
     let mut child = command.spawn()?;
     let end = Instant::now() + limit;
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok((child.id(), Some(status)));
         }
         if Instant::now() > end {
             child.kill()?;
             child.wait()?;
-            return Ok(None);
+            return Ok((child.id(), None));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
@@ -135,7 +135,7 @@ mod tests {
     fn a_command_that_hangs_is_ended() {
         let mut sleep = Command::new("sleep");
         sleep.arg("100");
-        assert!(wait_within(sleep, Duration::from_millis(30)).unwrap().is_none());
-        assert_eq!(wait_within(Command::new("false"), TIME_LIMIT).unwrap().unwrap().code(), Some(1));
+        assert!(wait_within(sleep, Duration::from_millis(30)).unwrap().1.is_none());
+        assert_eq!(wait_within(Command::new("false"), TIME_LIMIT).unwrap().1.unwrap().code(), Some(1));
     }
 }

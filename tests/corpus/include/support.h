@@ -14,6 +14,7 @@
 
 #define UNUSED __attribute__((unused))
 #define NOINLINE __attribute__((noinline))
+#define INLINE __attribute__((always_inline)) inline
 
 /* Calls through these can't be folded away. */
 static void *(*volatile allocate)(size_t) UNUSED = malloc;
@@ -29,9 +30,7 @@ NOINLINE UNUSED static void scrub_stack(void) {
     for (size_t i = 0; i < sizeof waste; i++) waste[i] = 0;
 }
 
-/* Overwrites the stack below the caller and every register that it does not need, so that nothing stale is left. */
-NOINLINE UNUSED static void scrub(void) {
-    scrub_stack();
+NOINLINE UNUSED static void scrub_registers(void) {
 #if defined __x86_64__
     __asm__ volatile(
         "xor %%eax, %%eax\n xor %%ebx, %%ebx\n xor %%ecx, %%ecx\n xor %%edx, %%edx\n xor %%esi, %%esi\n"
@@ -49,8 +48,15 @@ NOINLINE UNUSED static void scrub(void) {
 #endif
 }
 
+/* Overwrites every register that the caller does not need and the stack below it, so that nothing stale is left. It is
+ * inlined, and the stack comes last: a function may push any register to align its frame. */
+INLINE UNUSED static void scrub(void) {
+    scrub_registers();
+    scrub_stack();
+}
+
 /* Runs `work` in a frame of its own and leaves nothing of it behind. */
-UNUSED static void apart(void (*work)(void)) {
+INLINE UNUSED static void apart(void (*work)(void)) {
     void (*volatile opaque)(void) = work;
     opaque();
     scrub();
@@ -63,7 +69,7 @@ NOINLINE UNUSED static void lose_one(size_t size) {
     block = NULL;
 }
 
-UNUSED static void lose(size_t size) {
+INLINE UNUSED static void lose(size_t size) {
     void (*volatile opaque)(size_t) = lose_one;
     opaque(size);
     scrub();

@@ -12,8 +12,13 @@ pub fn apart<T>(work: fn() -> T) -> T {
 }
 
 /// Overwrites the stack below the caller.
-#[inline(never)]
+#[inline(always)]
 pub fn scrub() {
+    black_box(scrub_stack as fn())();
+}
+
+#[inline(never)]
+fn scrub_stack() {
     let mut waste = [0u8; 65536];
     for byte in black_box(&mut waste).iter_mut() {
         unsafe { std::ptr::write_volatile(byte, 0) };
