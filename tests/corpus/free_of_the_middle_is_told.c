@@ -1,5 +1,5 @@
 // Freeing an address inside a block is told, and the block stays what it was.
-// run: HEAPCHECK=normal -> clean; fault invalid-free; fault invalid-free
+// run: HEAPCHECK=normal -> clean; fault free-of-an-interior-pointer; fault free-of-an-interior-pointer
 #include "support.h"
 
 int main(void) {

@@ -58,9 +58,10 @@ fn judge_processes(expected: &Expected, processes: &[Process], complaints: &mut 
             for (place, verdict) in &expected.checks {
                 match first.checks.get(place - 1) {
                     None => complaints.push(format!("check {place} did not run")),
-                    Some(leaks) => {
-                        complaints
-                            .extend(judge_leaks(verdict, leaks).map(|text| format!("check {place}: {text}")));
+                    Some(check) => {
+                        complaints.extend(
+                            judge_leaks(verdict, &check.leaks).map(|text| format!("check {place}: {text}")),
+                        );
                     }
                 }
             }
@@ -68,9 +69,9 @@ fn judge_processes(expected: &Expected, processes: &[Process], complaints: &mut 
                 complaints.push(format!("diagnoses {:?}, expected {:?}", first.faults, expected.faults));
             }
             for bytes in &expected.keeps {
-                let leaks = first.checks.last().map_or(&[][..], Vec::as_slice);
+                let leaks = first.leaks();
                 if !leaks.iter().any(|leak| leak.retained_bytes == *bytes) {
-                    complaints.push(format!("no leak keeps {bytes} bytes: {}", describe(leaks)));
+                    complaints.push(format!("no leak keeps {bytes} bytes: {}", describe(&leaks)));
                 }
             }
         }
@@ -100,16 +101,16 @@ fn judge_ending(verdict: &Verdict, process: &Process) -> Option<String> {
         (Verdict::Unfinished, Ending::Unfinished) => true,
         _ => false,
     };
-    let leaks = process.checks.last().map_or(&[][..], Vec::as_slice);
+    let leaks = process.leaks();
     if !fits {
         return Some(format!(
             "its record ends with {:?} ({}; notes {:?}), expected {verdict:?}",
             process.ending,
-            describe(leaks),
+            describe(&leaks),
             process.notes
         ));
     }
-    judge_leaks(verdict, leaks)
+    judge_leaks(verdict, &leaks)
 }
 
 /// Says in what `leaks` differ from `verdict`.
@@ -169,6 +170,7 @@ fn describe(leaks: &[LeakLine]) -> String {
 mod tests {
     use super::*;
     use crate::case::Case;
+    use crate::outcome::Check;
     use std::path::Path;
 
     fn leak(kind: &str, size: u64, blocks: u64) -> LeakLine {
@@ -189,7 +191,7 @@ mod tests {
             forked: false,
             start_time_ns: 0,
             ending,
-            checks: vec![leaks],
+            checks: vec![Check { scope: 0, leaks }],
             faults: Vec::new(),
             notes: Vec::new(),
         }

@@ -14,12 +14,32 @@ pub struct Process {
     pub start_time_ns: u64,
     /// How it ended.
     pub ending: Ending,
-    /// The leaks of each check that ran in it, in order.
-    pub checks: Vec<Vec<LeakLine>>,
+    /// The checks that ran in it, in order.
+    pub checks: Vec<Check>,
     /// Diagnoses at free time, such as `double-free`.
     pub faults: Vec<String>,
     /// What else the runtime noted.
     pub notes: Vec<String>,
+}
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The scope that was checked; 0 is the whole process.
+    pub scope: u32,
+    /// What it found.
+    pub leaks: Vec<LeakLine>,
+}
+
+impl Process {
+    /// What its checks come to: the last one of the whole process has seen everything; where there is none, it is what
+    /// the checks of scopes found.
+    pub fn leaks(&self) -> Vec<LeakLine> {
+        match self.checks.iter().rfind(|check| check.scope == 0) {
+            Some(check) => check.leaks.clone(),
+            None => self.checks.iter().flat_map(|check| check.leaks.clone()).collect(),
+        }
+    }
 }
 
 /// How a record ends.
