@@ -15,6 +15,7 @@ fn the_repository_is_tidy() {
     let tree = tree::Tree::read();
     let checks = [
         staircase::staircase,
+        staircase::stray_files,
         staircase::embedded_sources,
         rooms::file_heads,
         rooms::unsafe_rooms,

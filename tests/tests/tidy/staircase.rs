@@ -21,23 +21,39 @@ struct Module {
     path: Vec<String>,
     file: String,
     children: Vec<String>,
+    /// Whether only unit tests have it.
+    test: bool,
+    /// Whether the injected object has it.
+    injected: bool,
 }
 
-/// The names declared by `mod x;` lines with the file that a `#[path]` above gives them, in order.
-pub(crate) fn mod_lines(text: &str) -> Vec<(String, Option<String>)> {
-    let mut given_path = None;
+/// A `mod x;` line with the attributes above it.
+pub(crate) struct ModLine {
+    name: String,
+    attributes: String,
+}
+
+impl ModLine {
+    /// The file that a `#[path]` gives it.
+    fn path(&self) -> Option<&str> {
+        Some(self.attributes.split_once("#[path = \"")?.1.split_once('"')?.0)
+    }
+}
+
+/// The `mod` lines of a file, in order.
+pub(crate) fn mod_lines(text: &str) -> Vec<ModLine> {
+    let mut attributes = String::new();
     let mut found = Vec::new();
     for line in text.lines().map(str::trim) {
-        if let Some(rest) = line.strip_prefix("#[path = \"") {
-            given_path = rest.strip_suffix("\"]").map(str::to_string);
-        }
         let declared = ["", "pub ", "pub(crate) ", "pub(super) "]
             .iter()
             .find_map(|public| line.strip_prefix(public)?.strip_prefix("mod ")?.strip_suffix(';'));
         if let Some(name) = declared {
-            found.push((name.to_string(), given_path.take()));
-        } else if !line.starts_with('#') {
-            given_path = None;
+            found.push(ModLine { name: name.to_string(), attributes: std::mem::take(&mut attributes) });
+        } else if line.starts_with('#') {
+            attributes.push_str(line);
+        } else {
+            attributes.clear();
         }
     }
     found
@@ -46,8 +62,8 @@ pub(crate) fn mod_lines(text: &str) -> Vec<(String, Option<String>)> {
 /// Follows the `mod` lines from the crate root `root`. A root that does not exist has no modules.
 fn modules_of(tree: &Tree, root: &str) -> Vec<Module> {
     let mut modules = Vec::new();
-    let mut open = vec![(Vec::new(), root.to_string())];
-    while let Some((path, file)) = open.pop() {
+    let mut open = vec![(Vec::new(), root.to_string(), false, true)];
+    while let Some((path, file, test, injected)) = open.pop() {
         let Some(text) = tree.text(&file) else { continue };
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", &file));
         let below = match name {
@@ -55,18 +71,40 @@ fn modules_of(tree: &Tree, root: &str) -> Vec<Module> {
             other => format!("{folder}/{}", other.trim_end_matches(".rs")),
         };
         let lines = mod_lines(text);
-        for (child, given) in &lines {
-            let candidates = match given {
+        for line in &lines {
+            let candidates = match line.path() {
                 Some(given) => vec![format!("{folder}/{given}")],
-                None => vec![format!("{below}/{child}.rs"), format!("{below}/{child}/mod.rs")],
+                None => vec![format!("{below}/{}.rs", line.name), format!("{below}/{}/mod.rs", line.name)],
             };
+            let line_test = test || line.attributes.contains("#[cfg(test)]");
+            let line_injected =
+                injected && !line_test && !line.attributes.contains("not(heapcheck_injected)");
             if let Some(found) = candidates.into_iter().find(|c| tree.text(c).is_some()) {
-                open.push(([path.clone(), vec![child.clone()]].concat(), found));
+                open.push((
+                    [path.clone(), vec![line.name.clone()]].concat(),
+                    found,
+                    line_test,
+                    line_injected,
+                ));
             }
         }
-        modules.push(Module { path, file, children: lines.into_iter().map(|(name, _)| name).collect() });
+        modules.push(Module {
+            path,
+            file,
+            children: lines.into_iter().map(|line| line.name).collect(),
+            test,
+            injected,
+        });
     }
     modules
+}
+
+/// The files that only unit tests have, in every crate that has them.
+pub(crate) fn test_files(tree: &Tree) -> BTreeSet<String> {
+    let modules: Vec<Module> = CRATE_ROOTS.iter().flat_map(|root| modules_of(tree, root)).collect();
+    let product: BTreeSet<&String> =
+        modules.iter().filter(|module| !module.test).map(|module| &module.file).collect();
+    modules.iter().map(|module| &module.file).filter(|file| !product.contains(file)).cloned().collect()
 }
 
 /// The absolute module paths that `code` of the module `own` names with `crate::` and `super::`, also in braces.
@@ -133,6 +171,21 @@ fn expand(rest: &str, mut base: Vec<String>, named: &mut Vec<Vec<String>>) {
     named.push(base);
 }
 
+/// A source file that no crate root reaches is compiled by nobody.
+pub(crate) fn stray_files(tree: &Tree) -> Vec<String> {
+    let reached: BTreeSet<String> =
+        CRATE_ROOTS.iter().flat_map(|root| modules_of(tree, root)).map(|module| module.file).collect();
+    let folders: BTreeSet<&str> =
+        CRATE_ROOTS.iter().filter_map(|root| Some(root.rsplit_once('/')?.0)).collect();
+    tree.sources()
+        .map(|(path, _)| path)
+        .filter(|path| {
+            folders.iter().any(|folder| path.starts_with(&format!("{folder}/"))) && !reached.contains(*path)
+        })
+        .map(|path| format!("{path}: no `mod` line leads to it"))
+        .collect()
+}
+
 /// A module may only name siblings, its own or its ancestors', whose `mod` line stands above.
 pub(crate) fn staircase(tree: &Tree) -> Vec<String> {
     let mut complaints = BTreeSet::new();
@@ -140,7 +193,7 @@ pub(crate) fn staircase(tree: &Tree) -> Vec<String> {
         let modules = modules_of(tree, root);
         let steps: BTreeMap<&[String], &[String]> =
             modules.iter().map(|module| (module.path.as_slice(), module.children.as_slice())).collect();
-        for module in &modules {
+        for module in modules.iter().filter(|module| !module.test) {
             let code = product_code(tree.text(&module.file).unwrap_or_default());
             for named in named_paths(&code, &module.path) {
                 // Where the two paths part, both steps are children of the same module.
@@ -170,7 +223,7 @@ pub(crate) fn embedded_sources(tree: &Tree) -> Vec<String> {
     let list = "heapcheck-rt/src/sources.rs";
     let Some(text) = tree.text(list) else { return Vec::new() };
     let mut needed = BTreeSet::new();
-    for module in modules_of(tree, "heapcheck-rt/src/rt.rs") {
+    for module in modules_of(tree, "heapcheck-rt/src/rt.rs").into_iter().filter(|module| module.injected) {
         let folder = module.file.rsplit_once('/').map_or("", |(folder, _)| folder).to_string();
         let code = product_code(tree.text(&module.file).unwrap_or_default());
         needed.extend(included(&code).into_iter().map(|name| format!("{folder}/{name}")));
@@ -238,9 +291,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_nobody_compiles_is_found() {
+        let tree =
+            Tree::of(&[("macros/src/lib.rs", "mod a;\n"), ("macros/src/a.rs", ""), ("macros/src/b.rs", "")]);
+        assert_complaints(stray_files(&tree), &["macros/src/b.rs"]);
+    }
+
+    #[test]
     fn the_list_of_embedded_sources_is_exact() {
         let tree = Tree::of(&[
-            ("heapcheck-rt/src/rt.rs", "mod a;\nmod b;\n"),
+            (
+                "heapcheck-rt/src/rt.rs",
+                "mod a;\nmod b;\n#[cfg(not(heapcheck_injected))]\npub mod d;\n#[cfg(test)]\nmod e;\n",
+            ),
+            ("heapcheck-rt/src/d.rs", ""),
+            ("heapcheck-rt/src/e.rs", ""),
             ("heapcheck-rt/src/a.rs", "global_asm!(include_str!(\"a.s\"));\n"),
             ("heapcheck-rt/src/b/mod.rs", ""),
             (
