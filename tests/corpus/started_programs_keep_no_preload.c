@@ -1,4 +1,5 @@
 // Programs that are started keep no preload by default, and may keep it on demand.
+// static: no, a linked runtime comes along
 // run: HEAPCHECK=normal -> clean; processes 1; stdout preload no
 // run: HEAPCHECK=normal HEAPCHECK_CHILDREN=all -> clean; processes 2; stdout preload yes
 // run: HEAPCHECK=normal HEAPCHECK_CHILDREN=/nowhere -> clean; processes 1

@@ -1,6 +1,7 @@
 #![forbid(unsafe_code)]
 //! Builds the runtime and the cases, with the compilers that a person would use: the rustc of this cargo, `cc`, `c++`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,10 +9,9 @@ use std::process::Command;
 use crate::case::Case;
 use crate::shelf::{Shelf, run_compiler};
 
-/// The flags of the injected object. The tool uses the same.
+/// The flags of the runtime, however it comes into a program. The tool uses the same.
 const RUNTIME_FLAGS: &[&str] = &[
     "--edition=2024",
-    "--crate-type=cdylib",
     "--crate-name=heapcheck",
     "-Copt-level=3",
     "-Cpanic=abort",
@@ -19,6 +19,10 @@ const RUNTIME_FLAGS: &[&str] = &[
     "-Cdebuginfo=1",
     "--cfg=heapcheck_injected",
 ];
+
+const PRELOAD_FLAGS: &[&str] = &["--crate-type=cdylib"];
+const LINKED_FLAGS: &[&str] = &["--crate-type=lib", "--emit=obj", "--cfg=heapcheck_static"];
+const MUSL: &str = "--target=x86_64-unknown-linux-musl";
 
 /// What C and C++ cases are built with, before their own flags.
 const C_FLAGS: &[&str] = &["-O1", "-g", "-pthread", "-fno-builtin-malloc", "-D_GNU_SOURCE"];
@@ -66,16 +70,59 @@ pub fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
 }
 
-/// Builds the injected object from the sources in this repository.
+/// Builds the object that is preloaded, from the sources in this repository.
 pub fn build_runtime(shelf: &Shelf, toolchain: &Toolchain) -> Result<PathBuf, String> {
+    compile_runtime(shelf, toolchain, "libheapcheck.so", PRELOAD_FLAGS)
+}
+
+/// The toolchain that links the runtime into static C and C++ programs.
+pub fn link_into_c(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, String> {
+    let object = compile_runtime(shelf, machine, "heapcheck.o", LINKED_FLAGS)?;
+    let mut toolchain = machine.clone();
+    toolchain.c_flags.extend(["-static".to_string(), object.to_string_lossy().into_owned()]);
+    toolchain.c_flags.extend(wraps(&object)?);
+    Ok(toolchain)
+}
+
+/// The toolchain that links the runtime into static Rust programs, which are those of musl.
+pub fn link_into_rust(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, String> {
+    let object = compile_runtime(shelf, machine, "heapcheck-musl.o", &[LINKED_FLAGS, &[MUSL]].concat())?;
+    let mut toolchain = machine.clone();
+    let linked = std::iter::once(object.to_string_lossy().into_owned()).chain(wraps(&object)?);
+    toolchain.rust_flags.push(MUSL.to_string());
+    toolchain.rust_flags.extend(linked.map(|argument| format!("-Clink-arg={argument}")));
+    Ok(toolchain)
+}
+
+/// Whether static Rust programs can be built.
+pub fn has_musl(toolchain: &Toolchain) -> bool {
+    let output = Command::new(&toolchain.rustc).args(["--print=target-libdir", MUSL]).output();
+    output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+}
+
+/// The linker's arguments that send calls to the runtime: one for each `__wrap_` name that the object defines.
+fn wraps(object: &Path) -> Result<Vec<String>, String> {
+    let bytes = fs::read(object).map_err(|error| format!("{}: {error}", object.display()))?;
+    let strings = bytes.split(|byte| *byte == 0).filter_map(|string| string.strip_prefix(b"__wrap_"));
+    let names: BTreeSet<String> = strings.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    Ok(names.into_iter().map(|name| format!("-Wl,--wrap={name}")).collect())
+}
+
+fn compile_runtime(
+    shelf: &Shelf,
+    toolchain: &Toolchain,
+    name: &str,
+    flags: &[&str],
+) -> Result<PathBuf, String> {
     let folder = repository().join("heapcheck-rt/src");
     let root = folder.join("rt.rs");
     if !root.exists() {
         return Err("heapcheck-rt/src/rt.rs is not there".to_string());
     }
     let texts = read_texts(&folder)?;
-    shelf.find_or_build("libheapcheck.so", (texts, RUNTIME_FLAGS, &toolchain.rustc), |place| {
-        run_compiler(Command::new(&toolchain.rustc).args(RUNTIME_FLAGS).arg(&root).arg("-o").arg(place))
+    shelf.find_or_build(name, (texts, RUNTIME_FLAGS, flags, &toolchain.rustc), |place| {
+        let mut command = Command::new(&toolchain.rustc);
+        run_compiler(command.args(RUNTIME_FLAGS).args(flags).arg(&root).arg("-o").arg(place))
     })
 }
 

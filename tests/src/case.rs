@@ -28,6 +28,8 @@ pub struct Case {
     pub library: Option<String>,
     /// Programs without which the case can't run.
     pub needs: Vec<String>,
+    /// Why it can't be a static program, if it can't.
+    pub not_static: Option<String>,
     /// The ways it is run.
     pub runs: Vec<Run>,
 }
@@ -150,6 +152,7 @@ impl Case {
             builds: Vec::new(),
             library: None,
             needs: Vec::new(),
+            not_static: None,
             runs: Vec::new(),
         };
         for line in comments {
@@ -162,6 +165,12 @@ impl Case {
                 "run" => case.runs.push(parse_run(rest)?),
                 "build" => case.builds.push(words(rest)),
                 "library" => case.library = Some(rest.to_string()),
+                "static" => {
+                    let reason = rest
+                        .strip_prefix("no, ")
+                        .ok_or_else(|| format!("`{line}` is not `static: no, ..`"))?;
+                    case.not_static = Some(reason.to_string());
+                }
                 "needs" => case.needs.extend(words(rest)),
                 _ => return Err(format!("unknown directive `{word}:`")),
             }
@@ -346,6 +355,7 @@ mod tests {
             "run: -> exit 3",
             "run: under cat -> clean",
             "runs: -> clean",
+            "static: no",
             "prose only",
         ] {
             assert!(head(bad).is_err(), "{bad}");

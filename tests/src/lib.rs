@@ -8,3 +8,4 @@ pub mod shelf;
 pub mod build;
 pub mod run;
 pub mod lsan;
+pub mod trial;
