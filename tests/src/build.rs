@@ -119,8 +119,8 @@ fn compile_runtime(
     if !root.exists() {
         return Err("heapcheck-rt/src/rt.rs is not there".to_string());
     }
-    let texts = read_texts(&folder)?;
-    shelf.find_or_build(name, (texts, RUNTIME_FLAGS, flags, &toolchain.rustc), |place| {
+    let files = read_files(&folder)?;
+    shelf.find_or_build(name, (files, RUNTIME_FLAGS, flags, &toolchain.rustc), |place| {
         let mut command = Command::new(&toolchain.rustc);
         run_compiler(command.args(RUNTIME_FLAGS).args(flags).arg(&root).arg("-o").arg(place))
     })
@@ -142,7 +142,7 @@ pub fn build_case(
         _ => (&toolchain.cc, C_FLAGS, &toolchain.c_flags),
     };
     // The support files are small and shared: a change of one rebuilds all cases.
-    let support = read_texts(&corpus().join("include"))?;
+    let support = read_files(&corpus().join("include"))?;
     let ingredients = (&text, support, header()?, compiler, standard, added, flags);
     shelf.find_or_build(stem, ingredients, |place| {
         let mut command = Command::new(compiler);
@@ -178,18 +178,18 @@ fn header() -> Result<String, String> {
 }
 
 /// Reads every file below `folder`, in order of their paths.
-fn read_texts(folder: &Path) -> Result<Vec<(PathBuf, String)>, String> {
+fn read_files(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-    let mut texts = Vec::new();
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
-            texts.extend(read_texts(&path)?);
+            files.extend(read_files(&path)?);
         } else {
-            let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            texts.push((path, text));
+            let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            files.push((path, bytes));
         }
     }
-    texts.sort();
-    Ok(texts)
+    files.sort();
+    Ok(files)
 }
