@@ -108,6 +108,8 @@ pub enum Verdict {
     Unchecked,
     /// The record has a beginning and no end.
     Unfinished,
+    /// Either of the two: no check ran, and the process could have said so or not.
+    Early,
 }
 
 /// Blocks of one size that leaked.
@@ -277,6 +279,7 @@ fn parse_verdict(text: &str) -> Result<Verdict, String> {
         "no-verdict" => Verdict::NoVerdict(rest.to_string()),
         "unchecked" => Verdict::Unchecked,
         "unfinished" => Verdict::Unfinished,
+        "early" => Verdict::Early,
         _ => return Err(format!("unknown clause `{text}`")),
     })
 }

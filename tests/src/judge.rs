@@ -98,7 +98,8 @@ fn judge_ending(verdict: &Verdict, process: &Process) -> Option<String> {
         (Verdict::Clean { .. }, Ending::Leaked) => !process.faults.is_empty(),
         (Verdict::NoCheck(word), Ending::NoCheck(reason))
         | (Verdict::NoVerdict(word), Ending::NoVerdict(reason)) => reason.contains(word.as_str()),
-        (Verdict::Unfinished, Ending::Unfinished) => true,
+        (Verdict::Unfinished | Verdict::Early, Ending::Unfinished) => true,
+        (Verdict::Early, Ending::NoCheck(_)) => true,
         _ => false,
     };
     let leaks = process.leaks();
@@ -254,6 +255,9 @@ mod tests {
         check("clean", 0, vec![process(Ending::Unfinished, Vec::new())], false);
         check("unfinished", 0, vec![process(Ending::Unfinished, Vec::new())], true);
         check("no-check abort", 0, vec![process(Ending::NoCheck("by abort".to_string()), Vec::new())], true);
+        check("early", 0, vec![process(Ending::NoCheck("by abort".to_string()), Vec::new())], true);
+        check("early", 0, vec![process(Ending::Unfinished, Vec::new())], true);
+        check("early", 0, vec![process(Ending::Clean, Vec::new())], false);
         check("no-check quick", 0, vec![process(Ending::NoCheck("by abort".to_string()), Vec::new())], false);
     }
 
