@@ -1,6 +1,6 @@
 // A signal asks for a check while the program runs, and the program goes on.
 // run: HEAPCHECK=normal HEAPCHECK_SIGNAL=12 -> leak 1001, 1002; check 1 leak 1001; stdout ran on
-// run: HEAPCHECK=normal -> no-check; signal 12
+// run: HEAPCHECK=normal -> early; signal 12
 #include "support.h"
 
 static void *thread(void *unused) {

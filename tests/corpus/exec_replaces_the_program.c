@@ -1,6 +1,6 @@
 // A program that replaces itself by another ends unchecked, and the other runs without the runtime.
 // static: no, a linked runtime comes along
-// run: HEAPCHECK=normal -> no-check; processes 1; stdout replaced
+// run: HEAPCHECK=normal -> early; processes 1; stdout replaced
 #include "support.h"
 
 int main(int count, char **arguments) {

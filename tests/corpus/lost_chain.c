@@ -1,5 +1,5 @@
 // Of a lost chain the head is the direct leak and the rest is indirect.
-// run: HEAPCHECK=normal -> leak direct 1001, indirect 1002, indirect 1003
+// run: HEAPCHECK=normal -> leak direct 1001, indirect 1002, indirect 1003; keeps 2005
 #include "support.h"
 
 static void work(void) {

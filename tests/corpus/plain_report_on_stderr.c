@@ -2,7 +2,7 @@
 // build: -rdynamic
 // run: HEAPCHECK=normal HEAPCHECK_REPORT=plain -> leak direct 1001; stderr 1001; stderr known_loser; stdout before
 // run: HEAPCHECK=normal HEAPCHECK_REPORT=none -> leak direct 1001; no-stderr 1001
-// run: HEAPCHECK=normal HEAPCHECK_REPORT=plain args clean -> clean; no-stderr leak
+// run: HEAPCHECK=normal HEAPCHECK_REPORT=plain args clean -> clean; no-stderr direct
 #include "support.h"
 
 NOINLINE void known_loser(void) {

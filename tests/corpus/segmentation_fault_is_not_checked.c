@@ -1,6 +1,6 @@
 // A fatal signal ends the program as it would without heapcheck, and the record says that no check ran.
 // run: HEAPCHECK=normal -> no-check; signal 11
-// run: HEAPCHECK=normal args term -> no-check; signal 15
+// run: HEAPCHECK=normal args term -> early; signal 15
 #include "support.h"
 
 int main(int count, char **arguments) {

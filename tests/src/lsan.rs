@@ -65,9 +65,11 @@ pub fn claim_of(case: &Case) -> Option<(&Run, Opinion)> {
             blocks: items.iter().map(|item| item.blocks).sum(),
         },
         // Silence is all that LeakSanitizer has for these.
-        Verdict::NoCheck(_) | Verdict::NoVerdict(_) | Verdict::Unchecked | Verdict::Unfinished => {
-            return None;
-        }
+        Verdict::NoCheck(_)
+        | Verdict::NoVerdict(_)
+        | Verdict::Unchecked
+        | Verdict::Unfinished
+        | Verdict::Early => return None,
     };
     Some((run, opinion))
 }
