@@ -41,6 +41,8 @@ pub struct Toolchain {
     pub cxx: String,
     /// Added to each C and C++ case.
     pub c_flags: Vec<String>,
+    /// Libraries that each C and C++ case is linked with.
+    pub c_libraries: Vec<String>,
     /// Added to each Rust case.
     pub rust_flags: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Toolchain {
             cc: named("CC", "cc"),
             cxx: named("CXX", "c++"),
             c_flags: Vec::new(),
+            c_libraries: Vec::new(),
             rust_flags: Vec::new(),
         }
     }
@@ -75,12 +78,23 @@ pub fn build_runtime(shelf: &Shelf, toolchain: &Toolchain) -> Result<PathBuf, St
     compile_runtime(shelf, toolchain, "libheapcheck.so", PRELOAD_FLAGS)
 }
 
-/// The toolchain that links the runtime into static C and C++ programs.
+/// The toolchain that links the runtime into static C and C++ programs. There no Rust program brings along the core
+/// library and a panic handler, so the object has its own handler and core is linked too.
 pub fn link_into_c(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, String> {
-    let object = compile_runtime(shelf, machine, "heapcheck.o", LINKED_FLAGS)?;
+    let object =
+        compile_runtime(shelf, machine, "heapcheck.o", &[LINKED_FLAGS, &["--cfg=heapcheck_alone"]].concat())?;
     let mut toolchain = machine.clone();
     toolchain.c_flags.extend(["-static".to_string(), object.to_string_lossy().into_owned()]);
     toolchain.c_flags.extend(wraps(&object)?);
+    let folder =
+        print_path(&machine.rustc, &["--print=target-libdir"]).ok_or("rustc tells no target-libdir")?;
+    let files = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for path in files.flatten().map(|entry| entry.path().to_string_lossy().into_owned()) {
+        let needed = path.contains("/libcore-") || path.contains("/libcompiler_builtins-");
+        if needed && path.ends_with(".rlib") {
+            toolchain.c_libraries.push(path);
+        }
+    }
     Ok(toolchain)
 }
 
@@ -96,8 +110,13 @@ pub fn link_into_rust(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, S
 
 /// Whether static Rust programs can be built.
 pub fn has_musl(toolchain: &Toolchain) -> bool {
-    let output = Command::new(&toolchain.rustc).args(["--print=target-libdir", MUSL]).output();
-    output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+    print_path(&toolchain.rustc, &["--print=target-libdir", MUSL]).is_some_and(|folder| folder.is_dir())
+}
+
+/// The path that rustc prints when it is asked for one.
+fn print_path(rustc: &str, question: &[&str]) -> Option<PathBuf> {
+    let output = Command::new(rustc).args(question).output().ok()?;
+    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
 }
 
 /// The linker's arguments that send calls to the runtime: one for each `__wrap_` name that the object defines.
@@ -148,7 +167,8 @@ pub fn build_case(
         let mut command = Command::new(compiler);
         command.args(standard).args(flags).args(added).arg(&case.path).arg("-o").arg(place);
         if !rust {
-            command.arg("-I").arg(corpus().join("include")).arg("-I").arg(include_folder()).arg("-ldl");
+            command.arg("-I").arg(corpus().join("include")).arg("-I").arg(include_folder());
+            command.args(&toolchain.c_libraries).arg("-ldl");
         }
         run_compiler(&mut command)
     })

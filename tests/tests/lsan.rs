@@ -80,6 +80,7 @@ fn toolchain(machine: Toolchain, archive: Option<&Path>) -> Toolchain {
         cc: "clang".to_string(),
         cxx: "clang++".to_string(),
         c_flags: ["-fsanitize=leak", "-fno-omit-frame-pointer", "-w"].map(str::to_string).to_vec(),
+        c_libraries: Vec::new(),
         rust_flags,
     }
 }
