@@ -1,2 +1,3 @@
+#![forbid(unsafe_code)]
 //! cargo heapcheck: see ARCHITECTURE.md.
 fn main() {}

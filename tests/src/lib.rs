@@ -1,1 +1,11 @@
-//! What the tests of this package share.
+#![forbid(unsafe_code)]
+//! What the tests of this package share: the cases of the corpus, how they are built, run and judged.
+
+pub mod case;
+pub mod outcome;
+pub mod judge;
+pub mod shelf;
+pub mod build;
+pub mod run;
+pub mod lsan;
+pub mod trial;

@@ -1,0 +1,9 @@
+/* A library that holds blocks for the program: in a global, in a thread-local, or not at all. */
+#include "support.h"
+
+void *global_held;
+static __thread void *thread_held;
+
+void hold_in_global(size_t size) { global_held = allocate(size); }
+void hold_in_thread(size_t size) { thread_held = allocate(size); }
+void hold_nowhere(size_t size) { lose(size); }

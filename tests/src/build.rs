@@ -1,0 +1,215 @@
+#![forbid(unsafe_code)]
+//! Builds the runtime and the cases, with the compilers that a person would use: the rustc of this cargo, `cc`, `c++`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::case::Case;
+use crate::shelf::{Shelf, run_compiler};
+
+/// The flags of the runtime, however it comes into a program. The tool uses the same.
+const RUNTIME_FLAGS: &[&str] = &[
+    "--edition=2024",
+    "--crate-name=heapcheck",
+    "-Copt-level=3",
+    "-Cpanic=abort",
+    "-Ccodegen-units=1",
+    "-Cdebuginfo=1",
+    "--cfg=heapcheck_injected",
+];
+
+const PRELOAD_FLAGS: &[&str] = &["--crate-type=cdylib"];
+const LINKED_FLAGS: &[&str] = &["--crate-type=lib", "--emit=obj", "--cfg=heapcheck_static"];
+const MUSL: &str = "--target=x86_64-unknown-linux-musl";
+
+/// What C and C++ cases are built with, before their own flags.
+const C_FLAGS: &[&str] = &["-O1", "-g", "-pthread", "-fno-builtin-malloc", "-D_GNU_SOURCE"];
+
+/// What Rust cases are built with, before their own flags.
+const RUST_FLAGS: &[&str] = &["--edition=2021", "-Cdebuginfo=1"];
+
+/// How a case is turned into a program.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    /// The Rust compiler.
+    pub rustc: String,
+    /// The C compiler.
+    pub cc: String,
+    /// The C++ compiler.
+    pub cxx: String,
+    /// Added to each C and C++ case.
+    pub c_flags: Vec<String>,
+    /// Libraries that each C and C++ case is linked with.
+    pub c_libraries: Vec<String>,
+    /// Added to each Rust case.
+    pub rust_flags: Vec<String>,
+}
+
+impl Toolchain {
+    /// The compilers of this machine, as the environment names them.
+    pub fn of_machine() -> Toolchain {
+        let named =
+            |variable: &str, usual: &str| std::env::var(variable).unwrap_or_else(|_| usual.to_string());
+        Toolchain {
+            rustc: named("RUSTC", "rustc"),
+            cc: named("CC", "cc"),
+            cxx: named("CXX", "c++"),
+            c_flags: Vec::new(),
+            c_libraries: Vec::new(),
+            rust_flags: Vec::new(),
+        }
+    }
+}
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
+}
+
+/// The folder of the cases.
+pub fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
+}
+
+/// Builds the object that is preloaded, from the sources in this repository.
+pub fn build_runtime(shelf: &Shelf, toolchain: &Toolchain) -> Result<PathBuf, String> {
+    compile_runtime(shelf, toolchain, "libheapcheck.so", PRELOAD_FLAGS)
+}
+
+/// The toolchain that links the runtime into static C and C++ programs. There no Rust program brings along the core
+/// library and a panic handler, so the object has its own handler and core is linked too.
+pub fn link_into_c(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, String> {
+    let object =
+        compile_runtime(shelf, machine, "heapcheck.o", &[LINKED_FLAGS, &["--cfg=heapcheck_alone"]].concat())?;
+    let mut toolchain = machine.clone();
+    toolchain.c_flags.extend(["-static".to_string(), object.to_string_lossy().into_owned()]);
+    toolchain.c_flags.extend(wraps(&object)?);
+    let folder =
+        print_path(&machine.rustc, &["--print=target-libdir"]).ok_or("rustc tells no target-libdir")?;
+    let files = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for path in files.flatten().map(|entry| entry.path().to_string_lossy().into_owned()) {
+        let needed = path.contains("/libcore-") || path.contains("/libcompiler_builtins-");
+        if needed && path.ends_with(".rlib") {
+            toolchain.c_libraries.push(path);
+        }
+    }
+    Ok(toolchain)
+}
+
+/// The toolchain that links the runtime into static Rust programs, which are those of musl.
+pub fn link_into_rust(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, String> {
+    let object = compile_runtime(shelf, machine, "heapcheck-musl.o", &[LINKED_FLAGS, &[MUSL]].concat())?;
+    let mut toolchain = machine.clone();
+    let linked = std::iter::once(object.to_string_lossy().into_owned()).chain(wraps(&object)?);
+    toolchain.rust_flags.push(MUSL.to_string());
+    toolchain.rust_flags.extend(linked.map(|argument| format!("-Clink-arg={argument}")));
+    Ok(toolchain)
+}
+
+/// Whether static Rust programs can be built.
+pub fn has_musl(toolchain: &Toolchain) -> bool {
+    print_path(&toolchain.rustc, &["--print=target-libdir", MUSL]).is_some_and(|folder| folder.is_dir())
+}
+
+/// The path that rustc prints when it is asked for one.
+fn print_path(rustc: &str, question: &[&str]) -> Option<PathBuf> {
+    let output = Command::new(rustc).args(question).output().ok()?;
+    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+}
+
+/// The linker's arguments that send calls to the runtime: one for each `__wrap_` name that the object defines.
+fn wraps(object: &Path) -> Result<Vec<String>, String> {
+    let bytes = fs::read(object).map_err(|error| format!("{}: {error}", object.display()))?;
+    let strings = bytes.split(|byte| *byte == 0).filter_map(|string| string.strip_prefix(b"__wrap_"));
+    let names: BTreeSet<String> = strings.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    Ok(names.into_iter().map(|name| format!("-Wl,--wrap={name}")).collect())
+}
+
+fn compile_runtime(
+    shelf: &Shelf,
+    toolchain: &Toolchain,
+    name: &str,
+    flags: &[&str],
+) -> Result<PathBuf, String> {
+    let folder = repository().join("heapcheck-rt/src");
+    let root = folder.join("rt.rs");
+    if !root.exists() {
+        return Err("heapcheck-rt/src/rt.rs is not there".to_string());
+    }
+    let files = read_files(&folder)?;
+    shelf.find_or_build(name, (files, RUNTIME_FLAGS, flags, &toolchain.rustc), |place| {
+        let mut command = Command::new(&toolchain.rustc);
+        run_compiler(command.args(RUNTIME_FLAGS).args(flags).arg(&root).arg("-o").arg(place))
+    })
+}
+
+/// Builds `case` with the flags of one of its builds.
+pub fn build_case(
+    shelf: &Shelf,
+    toolchain: &Toolchain,
+    case: &Case,
+    flags: &[String],
+) -> Result<PathBuf, String> {
+    let text = fs::read_to_string(&case.path).map_err(|error| format!("{}: {error}", case.path.display()))?;
+    let stem = case.name.rsplit_once('.').map_or(case.name.as_str(), |(stem, _)| stem);
+    let rust = case.name.ends_with(".rs");
+    let (compiler, standard, added) = match case.name.rsplit_once('.') {
+        Some((_, "rs")) => (&toolchain.rustc, RUST_FLAGS, &toolchain.rust_flags),
+        Some((_, "cc")) => (&toolchain.cxx, C_FLAGS, &toolchain.c_flags),
+        _ => (&toolchain.cc, C_FLAGS, &toolchain.c_flags),
+    };
+    // The support files are small and shared: a change of one rebuilds all cases.
+    let support = read_files(&corpus().join("include"))?;
+    let ingredients = (&text, support, header()?, compiler, standard, added, flags);
+    shelf.find_or_build(stem, ingredients, |place| {
+        let mut command = Command::new(compiler);
+        command.args(standard).args(flags).args(added).arg(&case.path).arg("-o").arg(place);
+        if !rust {
+            command.arg("-I").arg(corpus().join("include")).arg("-I").arg(include_folder());
+            command.args(&toolchain.c_libraries).arg("-ldl");
+        }
+        run_compiler(&mut command)
+    })
+}
+
+/// Builds the shared library that `case` asks for.
+pub fn build_library(shelf: &Shelf, toolchain: &Toolchain, case: &Case) -> Result<Option<PathBuf>, String> {
+    let Some(name) = &case.library else { return Ok(None) };
+    let source = corpus().join("library").join(name);
+    let text = fs::read_to_string(&source).map_err(|error| format!("{}: {error}", source.display()))?;
+    let compiler = if name.ends_with(".cc") { &toolchain.cxx } else { &toolchain.cc };
+    let built = shelf.find_or_build(&format!("{name}.so"), (text, compiler, C_FLAGS), |place| {
+        let mut command = Command::new(compiler);
+        command.args(C_FLAGS).args(["-shared", "-fPIC"]).arg(&source).arg("-o").arg(place);
+        run_compiler(command.arg("-I").arg(corpus().join("include")))
+    })?;
+    Ok(Some(built))
+}
+
+fn include_folder() -> PathBuf {
+    repository().join("heapcheck-rt/include")
+}
+
+fn header() -> Result<String, String> {
+    let path = include_folder().join("heapcheck.h");
+    fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Reads every file below `folder`, in order of their paths.
+fn read_files(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            files.extend(read_files(&path)?);
+        } else {
+            let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            files.push((path, bytes));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
