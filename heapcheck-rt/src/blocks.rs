@@ -11,7 +11,7 @@
 use crate::arch;
 use crate::capture::Caller;
 use crate::fault;
-use crate::heap::classes::{REQUEST_MAX, SIZES, aligned_class_of, class_of};
+use crate::classes::{REQUEST_MAX, SIZES, aligned_class_of, class_of};
 use crate::heap::meta::Meta;
 use crate::limits::BLOCK_MAX;
 use crate::scope;

@@ -14,7 +14,7 @@
 use crate::arena::Arena;
 use crate::depot::Depot;
 use crate::heap::cache::{Shelf, Store};
-use crate::heap::classes::CLASSES;
+use crate::classes::CLASSES;
 use crate::heap::pages::Pages;
 use crate::heap::span::Spans;
 use crate::limits::{DEPTH_MAX, SHORT_MAX};

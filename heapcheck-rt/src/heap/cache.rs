@@ -13,7 +13,7 @@
 //! A block in a list is nobody else's: it was carved from a span once, or freed by the program, whose promise not to
 //! touch it any more is the contract of `free`.
 
-use super::classes::{CLASSES, SIZES, blocks_of_span, magic};
+use crate::classes::{CLASSES, SIZES, blocks_of_span, magic};
 use super::pages::Pages;
 use super::span::Spans;
 use crate::arena::{Arena, Buf};

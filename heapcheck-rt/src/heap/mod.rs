@@ -1,6 +1,5 @@
 //! The allocator: blocks with side metadata, found from any interior pointer in a few instructions.
 
-pub mod classes;
 pub(crate) mod meta;
 pub(crate) mod span;
 pub(crate) mod pages;

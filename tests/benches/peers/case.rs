@@ -30,6 +30,8 @@ pub(crate) enum Who {
 pub(crate) enum Against {
     /// Its plain runs: the limit is in the unit that the table shows.
     Plain,
+    /// Nothing: the leak phase that its own record tells of.
+    Itself,
     /// The same peer on another case: the limit is a ratio of the absolute figures.
     Case(&'static str),
     /// Another peer on this case: the limit is a ratio of the absolute figures.
@@ -197,7 +199,10 @@ fn start_and_leave() -> Vec<Case> {
     let graph = |title, args, limit_ms: f64| Case {
         figure: Figure::LeaveMore,
         pairs: 3,
-        floors: vec![at_most("full", limit_ms * 1e6)],
+        floors: vec![
+            Floor { peer: "full", against: Against::Itself, limit: limit_ms * 1e6 },
+            at_most("full", limit_ms * 1e6),
+        ],
         ..case("graph", title, "graph", args)
     };
     vec![

@@ -18,6 +18,8 @@ pub(crate) struct Sample {
     pub(crate) rss_kib: f64,
     /// From the last line of main to the end of the process.
     pub(crate) leave_ns: f64,
+    /// The leak phase by the checker's own account, where it gives one.
+    pub(crate) phase_ns: Option<f64>,
     lines: Vec<(String, f64)>,
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn run(command: &mut Command, stderr: &Path) -> Result<(ExitStatus, S
         cpu_ns: micros(usage.ru_utime) + micros(usage.ru_stime),
         rss_kib: usage.ru_maxrss as f64,
         leave_ns: 0.0,
+        phase_ns: None,
         lines,
     };
     if let Some(main_end_ns) = sample.line("end_ns") {

@@ -151,12 +151,15 @@ impl House {
         self.folder.join("stderr.txt")
     }
 
-    /// An empty folder for what a checked program may write.
+    /// The folder for what a checked program writes.
     pub(crate) fn out_folder(&self) -> PathBuf {
-        let folder = self.folder.join("out");
-        let _ = fs::remove_dir_all(&folder);
-        let _ = fs::create_dir_all(&folder);
-        folder
+        self.folder.join("out")
+    }
+
+    /// Removes what lies in a folder of the bench; the folder is there afterwards.
+    pub(crate) fn empty_folder(&self, folder: &Path) {
+        let _ = fs::remove_dir_all(folder);
+        let _ = fs::create_dir_all(folder);
     }
 
     pub(crate) fn save_results(&self, results: &str) -> Result<(), String> {

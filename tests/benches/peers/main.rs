@@ -6,6 +6,7 @@
 //! `target/heapcheck-bench/results.md`; progress goes to stderr.
 
 mod ask;
+mod phase;
 mod child;
 mod house;
 mod case;

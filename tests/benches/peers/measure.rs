@@ -28,6 +28,8 @@ pub(crate) struct Cell {
     pub(crate) compared: f64,
     pub(crate) compared_min: f64,
     pub(crate) compared_max: f64,
+    /// The leak phase by the checker's own account.
+    pub(crate) phase_ns: Option<f64>,
     pub(crate) cpu_ratio: f64,
     pub(crate) rss_ratio: f64,
 }
@@ -92,6 +94,7 @@ fn run_pairs(house: &House, case: &Case, plain: &Peer, peer: &Peer, quick: bool)
         both.push((figure(plain)?, figure(checked)?));
     }
     let compared = sorted(both.iter().map(|&(plain, checked)| compare(case.figure, plain, checked)));
+    let phases = sorted(pairs.iter().filter_map(|(_, checked)| checked.phase_ns));
     Ok(Cell {
         key: peer.key,
         pairs: pairs.len(),
@@ -101,6 +104,7 @@ fn run_pairs(house: &House, case: &Case, plain: &Peer, peer: &Peer, quick: bool)
         compared: median(&compared),
         compared_min: compared[0],
         compared_max: compared[compared.len() - 1],
+        phase_ns: (!phases.is_empty()).then(|| median(&phases)),
         cpu_ratio: median(&sorted(pairs.iter().map(|(plain, checked)| checked.cpu_ns / plain.cpu_ns))),
         rss_ratio: median(&sorted(pairs.iter().map(|(plain, checked)| checked.rss_kib / plain.rss_kib))),
     })

@@ -4,11 +4,14 @@ use crate::ask::Ask;
 use crate::case::Case;
 use crate::child::{self, Sample};
 use crate::house::{House, Linked, Profile, last_lines};
+use crate::phase;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 /// Every peer is told to leave with this status when something leaked (LeakSanitizer's own default).
 const LEAKED: i32 = 23;
+
+const OUT: &str = "HEAPCHECK_OUT";
 
 /// One way to run a program.
 pub(crate) struct Peer {
@@ -83,7 +86,7 @@ fn heapcheck(house: &House, ask: &Ask) -> Vec<Result<Peer, String>> {
             ("HEAPCHECK", "normal".into()),
             ("HEAPCHECK_STACKS", stacks.into()),
             ("HEAPCHECK_REPORT", "none".into()),
-            ("HEAPCHECK_OUT", out.clone()),
+            (OUT, out.clone()),
         ],
         slow: false,
     };
@@ -177,6 +180,13 @@ impl Peer {
             }
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        child::run(&mut command, &house.stderr_file())
+        let out = self.env.iter().find(|(name, _)| *name == OUT).map(|(_, folder)| folder);
+        // One run, one record: the newest one is then this run's.
+        if let Some(out) = out {
+            house.empty_folder(out);
+        }
+        let (status, mut sample) = child::run(&mut command, &house.stderr_file())?;
+        sample.phase_ns = out.and_then(|out| phase::read_phase_ns(out));
+        Ok((status, sample))
     }
 }

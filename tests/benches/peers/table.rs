@@ -58,6 +58,10 @@ fn shown(figure: Figure, cell: &Cell) -> String {
     let star = if cell.light { "*" } else { "" };
     match figure {
         Figure::Printed(_) => format!("{} ({}){star}", amount(cell.compared), unit(figure, cell.checked)),
+        Figure::LeaveMore => {
+            let phase = cell.phase_ns.map(|ns| format!(" (leak phase {})", unit(figure, ns)));
+            format!("{}{star}{}", compared(figure, cell.compared), phase.unwrap_or_default())
+        }
         _ => format!("{}{star}", compared(figure, cell.compared)),
     }
 }
@@ -93,8 +97,11 @@ fn floors(rows: &[Row]) -> String {
     for row in rows {
         for floor in &row.case.floors {
             if let Some((what, measured)) = held_against(rows, row, floor) {
-                let figure =
-                    if matches!(floor.against, Against::Plain) { row.case.figure } else { Figure::Wall };
+                let figure = if matches!(floor.against, Against::Plain | Against::Itself) {
+                    row.case.figure
+                } else {
+                    Figure::Wall
+                };
                 // Held to the digits that are shown: the last ones are noise.
                 let verdict = if measured <= floor.limit * 1.005 { "holds" } else { "**missed**" };
                 let _ = writeln!(
@@ -120,6 +127,7 @@ fn held_against(rows: &[Row], row: &Row, floor: &Floor) -> Option<(String, f64)>
     let cell = row.cell(floor.peer)?;
     Some(match floor.against {
         Against::Plain => ("plain".into(), cell.compared),
+        Against::Itself => ("leak phase by its record".into(), cell.phase_ns?),
         Against::Peer(key) => (format!("LeakSanitizer ({key})"), cell.checked / row.cell(key)?.checked),
         Against::Case(title) => {
             let other = rows.iter().find(|row| row.case.title == title)?.cell(floor.peer)?;
