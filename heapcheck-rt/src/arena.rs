@@ -32,7 +32,12 @@ pub(crate) struct Arena {
 impl Arena {
     /// An arena on a part of the reservation, which may be set up later.
     pub(crate) const fn on(part: &'static Part) -> Self {
-        Self { part, lock: Lock::new(), top: AtomicUsize::new(0), free: [const { AtomicUsize::new(0) }; CLASSES] }
+        Self {
+            part,
+            lock: Lock::new(),
+            top: AtomicUsize::new(0),
+            free: [const { AtomicUsize::new(0) }; CLASSES],
+        }
     }
 
     /// Takes a piece of at least `bytes`, full of zeros, page aligned.

@@ -99,7 +99,7 @@ fn give_out(thread: &Thread, block: usize, id: BlockId, bytes: usize, trace: u32
 
 #[inline(always)]
 fn note(thread: &Thread, id: BlockId, bytes: usize, trace: u32) {
-    SPANS.meta(id).set_live(bytes, thread.tag, trace, thread.scope);
+    SPANS.meta(id).set_live(bytes, thread.tag.load(Relaxed), trace, thread.scope);
     thread.count_allocation();
 }
 
@@ -318,7 +318,7 @@ pub(crate) fn resize(address: usize, bytes: usize, caller: Caller) -> *mut u8 {
     let old = meta.live_size().unwrap_or(0);
     if resize_in_place(slot, old, bytes) {
         let trace = trace_of(thread, caller);
-        meta.set_live(bytes, thread.tag, trace, meta.scope());
+        meta.set_live(bytes, thread.tag.load(Relaxed), trace, meta.scope());
         return address as *mut u8;
     }
     let new = allocate(bytes, caller);
@@ -331,6 +331,21 @@ pub(crate) fn resize(address: usize, bytes: usize, caller: Caller) -> *mut u8 {
                 core::ptr::copy_nonoverlapping(address as *const u8, new, common);
             }
         }
+        release(address, caller);
+    }
+    new
+}
+
+/// As [`resize`], for a block with an alignment.
+pub(crate) fn resize_aligned(address: usize, bytes: usize, align: usize, caller: Caller) -> *mut u8 {
+    if align <= ALIGN || address == 0 {
+        return resize(address, bytes, caller);
+    }
+    let Some(old) = size_of_block(address) else { return resize(address, bytes, caller) };
+    let new = allocate_aligned(bytes, align, caller);
+    if !new.is_null() {
+        // SAFETY: both blocks are live and at least as long as the shorter size.
+        unsafe { core::ptr::copy_nonoverlapping(address as *const u8, new, old.min(bytes)) };
         release(address, caller);
     }
     new

@@ -100,6 +100,11 @@ impl Depot {
         Ok(id as u64)
     }
 
+    /// The number of the trace that is one program counter.
+    pub(crate) fn intern_one(&self, pc: usize) -> u32 {
+        self.intern((pc as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, true, core::iter::once(pc))
+    }
+
     /// The trace with this number; the empty one when there is none.
     pub(crate) fn trace(&self, id: u32) -> Trace {
         let id = id as usize;

@@ -1,138 +1,72 @@
-#![expect(unsafe_code, reason = "exports the allocation functions of libc")]
-//! The allocation functions as programs call them: each is one forwarding line.
-//!
-//! Every entry is three instructions that pass on where the return address lies and what the frame pointer is, exactly
-//! as the caller left them, and then jump. In a static program the linker's `--wrap` sends the calls here, and the
-//! names are those that it asks for.
-//!
-//! # Safety
-//! The contracts are those of malloc(3), posix_memalign(3), malloc_usable_size(3), mallinfo(3), malloc_trim(3); the
-//! bodies are safe functions, but for results that are stored through pointers which the caller promises to be valid.
+#![expect(unsafe_code, reason = "the stand-ins promise what these functions need")]
+//! The allocator as the stand-ins of foreign allocators call it: plain functions, with the registers of their callers.
 
-use crate::blocks::{allocate, allocate_aligned, out_of_memory, release, resize, size_of_block};
+use crate::blocks;
 use crate::capture::Caller;
-use crate::start;
-use crate::sys::{self, libc::set_errno};
+use crate::state::SPANS;
+use crate::sys;
 
-/// Exports `$name`, which passes its arguments, the slot of the return address and the frame pointer to `$body`.
-macro_rules! entry {
-    ($name:ident = $body:ident, $slot:literal, $bp:literal) => {
-        #[unsafe(naked)]
-        #[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
-        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!("__wrap_", stringify!($name))))]
-        pub(crate) unsafe extern "C" fn $name() {
-            core::arch::naked_asm!(
-                concat!("mov ", $slot, ", rsp"), concat!("mov ", $bp, ", rbp"), "jmp {}", sym $body,
-            )
-        }
-    };
-}
-pub(crate) use entry;
-
-entry!(malloc = on_malloc, "rsi", "rdx");
-entry!(calloc = on_calloc, "rdx", "rcx");
-entry!(realloc = on_realloc, "rdx", "rcx");
-entry!(reallocarray = on_reallocarray, "rcx", "r8");
-entry!(free = on_free, "rsi", "rdx");
-entry!(cfree = on_free, "rsi", "rdx");
-entry!(free_sized = on_free_sized, "rdx", "rcx");
-entry!(free_aligned_sized = on_free_aligned_sized, "rcx", "r8");
-entry!(aligned_alloc = on_memalign, "rdx", "rcx");
-entry!(memalign = on_memalign, "rdx", "rcx");
-entry!(posix_memalign = on_posix_memalign, "rcx", "r8");
-entry!(valloc = on_valloc, "rsi", "rdx");
-entry!(pvalloc = on_pvalloc, "rsi", "rdx");
-
-extern "C" fn on_malloc(bytes: usize, slot: usize, bp: usize) -> *mut u8 {
-    allocate(bytes, Caller { slot, bp })
+/// The caller; `sp` is its stack pointer behind the call. Without one (the probe of the constructor) it is us.
+fn caller(sp: usize, bp: usize) -> Caller {
+    if sp == 0 { Caller { slot: crate::arch::stack_pointer(), bp: 0 } } else { Caller { slot: sp - 8, bp } }
 }
 
-extern "C" fn on_calloc(count: usize, bytes: usize, slot: usize, bp: usize) -> *mut u8 {
-    match count.checked_mul(bytes) {
-        Some(bytes) => allocate(bytes, Caller { slot, bp }),
-        None => out_of_memory(),
+/// Allocates zeros.
+///
+/// # Safety
+/// `align` is a power of two; `sp` and `bp` are those of the caller.
+pub(crate) unsafe fn allocate(
+    size: usize, align: usize, _zeroed: bool, _pc: usize, sp: usize, bp: usize,
+) -> *mut u8 {
+    blocks::allocate_aligned(size, align, caller(sp, bp))
+}
+
+/// Releases a block.
+///
+/// # Safety
+/// Nobody uses the block any more.
+pub(crate) unsafe fn release(block: *mut u8, _pc: usize, sp: usize, bp: usize) {
+    blocks::release(block as usize, caller(sp, bp));
+}
+
+/// Changes the size of a block, which keeps its alignment.
+///
+/// # Safety
+/// Nobody uses the old address any more.
+pub(crate) unsafe fn resize(
+    block: *mut u8, size: usize, align: usize, _pc: usize, sp: usize, bp: usize,
+) -> *mut u8 {
+    blocks::resize_aligned(block as usize, size, align, caller(sp, bp))
+}
+
+/// Whether an address lies in our heap.
+pub(crate) fn owns(block: *mut u8) -> bool {
+    SPANS.covers(block as usize)
+}
+
+/// The size of a live block; 0 when it is none.
+pub(crate) fn size_of(block: *mut u8) -> usize {
+    blocks::size_of_block(block as usize).unwrap_or(0)
+}
+
+/// The size of the live block around an address, and how much of it lies from there on.
+pub(crate) fn room_of(address: *mut u8) -> (usize, usize) {
+    let address = address as usize;
+    if !SPANS.covers(address) {
+        return (0, 0);
     }
+    let room = SPANS.slot_of(address).and_then(|slot| {
+        let size = SPANS.meta(slot.id).live_size()?;
+        Some((size, (slot.base + size).saturating_sub(address)))
+    });
+    room.unwrap_or((0, 0))
 }
 
-extern "C" fn on_realloc(address: usize, bytes: usize, slot: usize, bp: usize) -> *mut u8 {
-    resize(address, bytes, Caller { slot, bp })
-}
+/// A block that the program's own allocator gave out before it was patched: it stays where it is.
+pub(crate) fn meet_stranger(_block: *mut u8, _pc: usize) {}
 
-extern "C" fn on_reallocarray(address: usize, count: usize, bytes: usize, slot: usize, bp: usize) -> *mut u8 {
-    match count.checked_mul(bytes) {
-        Some(bytes) => resize(address, bytes, Caller { slot, bp }),
-        None => out_of_memory(),
-    }
-}
-
-extern "C" fn on_free(address: usize, slot: usize, bp: usize) {
-    release(address, Caller { slot, bp });
-}
-
-extern "C" fn on_free_sized(address: usize, _bytes: usize, slot: usize, bp: usize) {
-    release(address, Caller { slot, bp });
-}
-
-extern "C" fn on_free_aligned_sized(address: usize, _align: usize, _bytes: usize, slot: usize, bp: usize) {
-    release(address, Caller { slot, bp });
-}
-
-extern "C" fn on_memalign(align: usize, bytes: usize, slot: usize, bp: usize) -> *mut u8 {
-    // glibc rounds an odd alignment up to the next power of two instead of refusing it.
-    match align.checked_next_power_of_two() {
-        Some(align) => allocate_aligned(bytes, align, Caller { slot, bp }),
-        None => {
-            set_errno(sys::EINVAL);
-            core::ptr::null_mut()
-        }
-    }
-}
-
-extern "C" fn on_posix_memalign(out: *mut *mut u8, align: usize, bytes: usize, slot: usize, bp: usize) -> i32 {
-    if !align.is_power_of_two() || align % size_of::<usize>() != 0 {
-        return sys::EINVAL;
-    }
-    let block = allocate_aligned(bytes, align, Caller { slot, bp });
-    if block.is_null() {
-        return sys::ENOMEM;
-    }
-    // SAFETY: posix_memalign(3) requires a valid place for the result.
-    unsafe { out.write(block) };
-    0
-}
-
-extern "C" fn on_valloc(bytes: usize, slot: usize, bp: usize) -> *mut u8 {
-    allocate_aligned(bytes, sys::PAGE, Caller { slot, bp })
-}
-
-extern "C" fn on_pvalloc(bytes: usize, slot: usize, bp: usize) -> *mut u8 {
-    match bytes.checked_next_multiple_of(sys::PAGE) {
-        Some(bytes) => allocate_aligned(bytes, sys::PAGE, Caller { slot, bp }),
-        None => out_of_memory(),
-    }
-}
-
-/// The ten numbers of mallinfo(3), of which we tell none.
-#[repr(C)]
-pub(crate) struct Info<T>([T; 10]);
-
-/// Exports a function that needs no registers of its caller.
-macro_rules! plain {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {$(
-        #[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
-        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!("__wrap_", stringify!($name))))]
-        pub(crate) unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? $body
-    )*};
-}
-pub(crate) use plain;
-
-plain! {
-    fn malloc_usable_size(address: usize) -> usize {
-        size_of_block(address).or_else(|| start::libc_usable_size(address)).unwrap_or(0)
-    }
-    fn malloc_trim(_pad: usize) -> i32 { 0 }
-    fn mallopt(_parameter: i32, _value: i32) -> i32 { 1 }
-    fn malloc_stats() {}
-    fn mallinfo() -> Info<i32> { Info([0; 10]) }
-    fn mallinfo2() -> Info<usize> { Info([0; 10]) }
+/// Ends the process, as the functions do that promise never to return null.
+pub(crate) fn die_out_of_memory() -> ! {
+    sys::write_all(2, b"heapcheck: out of memory in a function that must not fail\n").ok();
+    sys::exit_process(134)
 }

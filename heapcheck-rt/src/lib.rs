@@ -3,6 +3,7 @@
 // The shell's modules are compiled here for their unit tests only, which do not use all of them.
 #![cfg_attr(test, allow(dead_code))]
 
+pub mod sources;
 pub mod space;
 pub mod limits;
 pub mod sink;

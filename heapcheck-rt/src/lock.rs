@@ -5,7 +5,10 @@
 //! The order in which locks may be taken stands where they are declared, in `state`.
 
 use crate::sys;
-use core::sync::atomic::{AtomicU32, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Free, held, or held with sleepers.
 const FREE: u32 = 0;

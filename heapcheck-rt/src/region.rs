@@ -1,8 +1,8 @@
 #![expect(unsafe_code, reason = "opens pages of the reservation")]
-//! The runtime's one reservation of addresses, and its four parts.
+//! The runtime's one reservation of addresses, and its five parts.
 //!
 //! ```text
-//!   | spans: descriptors | meta: 16 bytes a block | arena: own tables | heap: the program's blocks |
+//!   | spans: descriptors | meta: 16 bytes a block | arena: own tables | scratch: of a check | heap: the program's |
 //! ```
 //!
 //! Addresses are reserved without memory (so nothing counts against overcommit) and opened in growing steps. One
@@ -16,7 +16,10 @@
 use crate::limits::{ARENA_RESERVE, HEAP_RESERVE, META_RESERVE, RESERVE_MIN, SPAN_BYTES};
 use crate::space::OutOfMemory;
 use crate::sys;
-use core::sync::atomic::{AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Bytes of a span descriptor.
 pub(crate) const DESCRIPTOR_BYTES: usize = 32;
@@ -92,19 +95,33 @@ pub(crate) struct Region {
     pub(crate) spans: Part,
     pub(crate) meta: Part,
     pub(crate) arena: Part,
+    /// What a check needs while the world is stopped; apart, because a stopped thread may hold the arena's lock.
+    pub(crate) scratch: Part,
     pub(crate) heap: Part,
 }
 
 impl Region {
     pub(crate) const fn empty() -> Self {
-        Self { spans: Part::empty(), meta: Part::empty(), arena: Part::empty(), heap: Part::empty() }
+        Self {
+            spans: Part::empty(),
+            meta: Part::empty(),
+            arena: Part::empty(),
+            scratch: Part::empty(),
+            heap: Part::empty(),
+        }
     }
 
     /// Reserves the addresses. Called once, before any other use.
     pub(crate) fn reserve(&self) -> Result<(), OutOfMemory> {
         let limit = sys::limit_of(sys::RLIMIT_AS);
         let mut sizes = if limit == u64::MAX {
-            [HEAP_RESERVE / SPAN_BYTES * DESCRIPTOR_BYTES, META_RESERVE, ARENA_RESERVE, HEAP_RESERVE]
+            [
+                HEAP_RESERVE / SPAN_BYTES * DESCRIPTOR_BYTES,
+                META_RESERVE,
+                ARENA_RESERVE,
+                ARENA_RESERVE,
+                HEAP_RESERVE,
+            ]
         } else {
             shares(limit as usize / 2)
         };
@@ -112,7 +129,9 @@ impl Region {
             let total: usize = sizes.iter().sum::<usize>() + SPAN_BYTES;
             if let Ok(base) = sys::reserve(total) {
                 let mut start = base.next_multiple_of(SPAN_BYTES);
-                for (part, size) in [&self.spans, &self.meta, &self.arena, &self.heap].into_iter().zip(sizes) {
+                for (part, size) in
+                    [&self.spans, &self.meta, &self.arena, &self.scratch, &self.heap].into_iter().zip(sizes)
+                {
                     part.set(start, start + size);
                     start += size;
                 }
@@ -136,10 +155,16 @@ impl Region {
     }
 }
 
-/// Divides a small budget: an eighth for own tables, a quarter for metadata (enough for blocks of 48 bytes and more on
-/// average), the rest for blocks.
-fn shares(total: usize) -> [usize; 4] {
+/// Divides a small budget: an eighth for own tables, an eighth for checks, a quarter for metadata (enough for blocks of
+/// 32 bytes and more on average), the rest for blocks.
+fn shares(total: usize) -> [usize; 5] {
     let round = |bytes: usize| bytes & !(SPAN_BYTES - 1);
-    let heap = round(total / 8 * 5);
-    [(heap / SPAN_BYTES * DESCRIPTOR_BYTES).next_multiple_of(SPAN_BYTES), round(total / 4), round(total / 8), heap]
+    let heap = round(total / 2);
+    [
+        (heap / SPAN_BYTES * DESCRIPTOR_BYTES).next_multiple_of(SPAN_BYTES),
+        round(total / 4),
+        round(total / 8),
+        round(total / 8),
+        heap,
+    ]
 }

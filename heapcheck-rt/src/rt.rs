@@ -1,13 +1,29 @@
 //! The injected runtime: crate root of the object that the tool compiles and preloads (or links, for static programs).
 //!
-//! The modules stand bottom-up: each one uses only those above it.
+//! The modules stand bottom-up: each one uses only those above it. It has no dependency and no std, because it runs
+//! inside somebody's `malloc`.
 
 #![no_std]
-#![deny(unsafe_code)]
-#![allow(dead_code)]
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
+// The pure modules are shared with the library, which uses more of them.
+#![allow(dead_code, unused_imports, unused_macros, reason = "the library uses what is unused here")]
 
 pub mod space;
-mod limits;
+pub mod limits;
+pub mod sink;
+pub mod text;
+pub mod demangle;
+pub mod suppress;
+pub mod options;
+pub mod record;
+pub mod plain;
+pub mod elf;
+pub mod cfi;
+pub mod rule;
+pub mod mark;
+pub mod classify;
+pub mod foreign;
+pub mod classes;
 mod intervals;
 mod mapline;
 mod taskstat;
@@ -17,6 +33,11 @@ mod sys;
 mod lock;
 mod region;
 mod arena;
+mod table;
+mod depot;
+mod unwind;
+mod heap;
+mod capture;
 mod tasks;
 mod maps;
 mod threadarea;
@@ -25,8 +46,40 @@ mod tracer;
 mod park;
 mod stop;
 mod roots;
+mod real;
+mod symbols;
+mod annotations;
+mod config;
+mod thread;
+mod scope;
+mod stopped_heap;
+mod markers;
+mod findings;
+mod suppressions;
+mod emit;
+mod verify;
+mod state;
+mod starts;
+mod inspect;
+mod fault;
+mod start;
+mod blocks;
+mod exports;
+mod hooks;
+mod patch;
+mod foreign_hooks;
+mod cover;
+mod children;
+mod program;
+mod fork;
+mod pthreads;
+mod process;
+mod demand;
+mod capi;
 
+// A static program has std's handler; a static C program has none.
+#[cfg(any(not(heapcheck_static), heapcheck_alone))]
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    sys::exit_process(134)
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    emit::bug(info.location().map_or(("", 0), |location| (location.file(), location.line())))
 }

@@ -88,6 +88,11 @@ impl Scopes {
 }
 
 impl Scope {
+    /// Whether it was ever opened: scopes are numbered from 1.
+    pub(crate) fn is_open(&self) -> bool {
+        self.name_len > 0
+    }
+
     /// Its name.
     pub(crate) fn name(&self) -> &[u8] {
         &self.name[..usize::from(self.name_len)]
@@ -107,6 +112,7 @@ pub(crate) fn lost_block(scopes: &Scopes, scope: u32) {
 pub(crate) fn enter(scopes: &Scopes, thread: &mut Thread, scope: u32) {
     hand_in(scopes, thread);
     thread.scope = scope;
+    thread.set_quick_scope();
 }
 
 /// Adds a thread's part to the count of its scope.

@@ -12,10 +12,15 @@
 
 use crate::arch::weak_symbol;
 use crate::capture::Capture;
-use crate::heap::meta::EARLY as BORN_EARLY;
+use crate::emit::FdSink;
+use crate::limits::{DEPTH_MAX, SHORT_MAX};
+use crate::options::{self, OptionError, Options, Stacks};
+use crate::program;
 use crate::state::{
-    ACTIVE, COLD, DORMANT, EARLY, PHASE_LOCK, REGION, SETTINGS, SPANS, THREADS, enter, is_recording, phase,
+    ACTIVE, COLD, CONFIG, DORMANT, EARLY, PHASE_LOCK, REGION, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF,
+    STACKS_SHORT, STACKS_VERIFIED, THREADS, enter, is_recording, phase,
 };
+use crate::text::Text;
 use crate::sys;
 use crate::thread::Thread;
 use core::ffi::CStr;
@@ -37,8 +42,9 @@ pub(crate) fn attach() -> Option<&'static mut Thread> {
         return None;
     }
     let thread = THREADS.attach(SETTINGS.born.load(Relaxed)).ok()?;
-    thread.quick_bytes = if SETTINGS.stacks.load(Relaxed) == 1 {1024} else {0};
-    thread.quick_scope = 0;
+    let is_quick = SETTINGS.stacks.load(Relaxed) == STACKS_SHORT && SETTINGS.zero.load(Relaxed);
+    thread.quick_bytes = if is_quick { usize::MAX } else { 0 };
+    thread.set_quick_scope();
     find_stack(&mut thread.capture, thread.pointer);
     Some(thread)
 }
@@ -50,23 +56,49 @@ fn begin() {
     if phase() != COLD {
         return;
     }
-    let checked = variable(b"HEAPCHECK").is_some_and(|mode| !mode.is_empty());
-    if !checked {
+    let options = match options::parse(b"", variable) {
+        Ok(options) => options,
+        Err(error) => refuse(&error),
+    };
+    if options.mode.is_none() || !program::is_wanted(options.children) {
         return enter(DORMANT);
     }
-    if REGION.reserve().is_err() {
+    let opened = REGION.reserve().and_then(|()| {
+        REGION.spans.open_to(REGION.spans.start() + 1)?;
+        REGION.heap.open_to(REGION.heap.start() + 1)
+    });
+    if opened.is_err() {
         sys::write_all(2, b"heapcheck: cannot reserve addresses for the heap; this process is not checked\n").ok();
         return enter(DORMANT);
     }
-    let opened = REGION.spans.open_to(REGION.spans.start() + 1).and(REGION.heap.open_to(REGION.heap.start() + 1));
-    if opened.is_err() {
-        return enter(DORMANT);
-    }
     SPANS.begin(&REGION);
-    SETTINGS.born.store(BORN_EARLY, Relaxed);
-    if let Some(s) = variable(b"HEAPCHECK_STACKS") { SETTINGS.stacks.store(match s { b"short" => 1, b"off" => 0, _ => 2 }, Relaxed); }
-    if let Some(s) = variable(b"HEAPCHECK_SHORT_DEPTH") { SETTINGS.short_depth.store((s[0]-b'0') as usize, Relaxed); }
+    // SAFETY: this is the first allocation of the process: there is one thread.
+    unsafe { CONFIG.set_options(options) };
+    apply(&options);
     enter(EARLY);
+}
+
+/// Ends a process whose settings make no sense: a wrong check would be worse than none.
+fn refuse(error: &OptionError<'_>) -> ! {
+    let mut sink = FdSink(2);
+    let mut text = Text::new(&mut sink);
+    error.write(&mut text);
+    drop(text);
+    sys::exit_process(2)
+}
+
+/// Puts the options where the allocation functions look.
+pub(crate) fn apply(options: &Options<'_>) {
+    let stacks = |stacks: Stacks| match stacks {
+        Stacks::Off => STACKS_OFF,
+        Stacks::Short => STACKS_SHORT,
+        Stacks::Full => STACKS_FULL,
+    };
+    SETTINGS.stacks.store(if options.verify { STACKS_VERIFIED } else { stacks(options.stacks) }, Relaxed);
+    SETTINGS.free_stacks.store(stacks(options.free_stacks), Relaxed);
+    SETTINGS.depth.store(options.depth.min(DEPTH_MAX), Relaxed);
+    SETTINGS.short_depth.store(options.short_depth.min(SHORT_MAX), Relaxed);
+    SETTINGS.zero.store(options.zero, Relaxed);
 }
 
 /// Finds the bounds of the calling thread's stack where that needs no help of libc: below the thread control block of a
@@ -100,6 +132,13 @@ fn initial_environment() -> *const *const i8 {
         let symbol = environ_symbol() as *const *const *const i8;
         if symbol.is_null() { core::ptr::null() } else { symbol.read() }
     }
+}
+
+/// The environment as the program sees it, to edit.
+pub(crate) fn environment() -> *mut *const i8 {
+    let symbol = environ_symbol() as *const *mut *const i8;
+    // SAFETY: `environ` is a variable of libc.
+    if symbol.is_null() { core::ptr::null_mut() } else { unsafe { symbol.read() } }
 }
 
 /// Reads a variable of the initial environment.

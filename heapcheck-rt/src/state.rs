@@ -11,7 +11,12 @@
 //! Lock order, outermost first: check, threads, scopes, a shelf of the store, pages, rules, depot, depot words, arena. A
 //! thread holds at most one shelf. `fork` takes all of them in this order.
 
+use crate::annotations::Annotations;
 use crate::arena::Arena;
+use crate::config::Config;
+use crate::emit::RecordCell;
+use crate::program::Covered;
+use crate::verify::Verified;
 use crate::depot::Depot;
 use crate::heap::cache::{Shelf, Store};
 use crate::classes::CLASSES;
@@ -23,7 +28,7 @@ use crate::lock::Lock;
 use crate::scope::Scopes;
 use crate::thread::Threads;
 use crate::unwind::Rules;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
 
 /// No allocation was seen yet.
 pub(crate) const COLD: u8 = 0;
@@ -38,6 +43,8 @@ pub(crate) const DORMANT: u8 = 4;
 
 pub(crate) static REGION: Region = Region::empty();
 pub(crate) static ARENA: Arena = Arena::on(&REGION.arena);
+/// Used by the check only, so that no stopped thread can hold its lock.
+pub(crate) static SCRATCH: Arena = Arena::on(&REGION.scratch);
 pub(crate) static SPANS: Spans = Spans::new();
 pub(crate) static PAGES: Pages = Pages::on(&REGION, &SPANS);
 pub(crate) static STORE: Store =
@@ -46,6 +53,29 @@ pub(crate) static RULES: Rules = Rules::on(&ARENA);
 pub(crate) static DEPOT: Depot = Depot::on(&ARENA);
 pub(crate) static THREADS: Threads = Threads::on(&ARENA);
 pub(crate) static SETTINGS: Settings = Settings::new();
+pub(crate) static ANNOTATIONS: Annotations = Annotations::on(&ARENA);
+pub(crate) static CONFIG: Config = Config::new();
+pub(crate) static COVERAGE: Covered = Covered::new();
+pub(crate) static RECORD: RecordCell = RecordCell::new();
+pub(crate) static VERIFIED: Verified = Verified::new();
+/// One check at a time.
+pub(crate) static CHECK: Lock = Lock::new();
+/// Held by whoever writes the record.
+pub(crate) static RECORD_LOCK: Lock = Lock::new();
+/// Held while a start record changes hands.
+pub(crate) static START_LOCK: Lock = Lock::new();
+/// The first start record.
+pub(crate) static STARTS: AtomicUsize = AtomicUsize::new(0);
+/// The thread-specific key whose destructor sees threads end, plus one.
+pub(crate) static THREAD_KEY: AtomicU32 = AtomicU32::new(0);
+/// The program's `main`.
+pub(crate) static MAIN: AtomicUsize = AtomicUsize::new(0);
+/// The process that the runtime was set up in.
+pub(crate) static PROCESS: AtomicI32 = AtomicI32::new(0);
+/// The check before destructors has begun.
+pub(crate) static EXITING: AtomicBool = AtomicBool::new(false);
+/// How often a signal has asked for a check.
+pub(crate) static DEMANDS: AtomicU32 = AtomicU32::new(0);
 pub(crate) static SCOPES: Scopes = Scopes::new();
 /// Held while the first thread decides what this process is.
 pub(crate) static PHASE_LOCK: Lock = Lock::new();

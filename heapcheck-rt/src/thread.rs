@@ -28,13 +28,16 @@ pub(crate) const LEAVING: u32 = 2;
 /// Its thread vanished by fork, perhaps in the middle of a change of its lists: the record is never used again.
 const ABANDONED: u32 = 3;
 
+/// Bytes of a thread's name, the zero included (prctl(2), PR_SET_NAME).
+pub(crate) const NAME_BYTES: usize = 16;
+
 /// A thread.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Thread {
     pub(crate) cache: Cache,
     /// What all its blocks have in common; see `heap::meta::tag`.
-    pub(crate) tag: u64,
+    pub(crate) tag: AtomicU64,
     pub(crate) scope: u32,
     /// Blocks of this scope are released the quick way: the thread's own scope, or one that no block has.
     pub(crate) quick_scope: u32,
@@ -56,6 +59,8 @@ pub(crate) struct Thread {
     pub(crate) state: AtomicU32,
     /// Rounds of thread-specific destructors seen.
     pub(crate) rounds: u32,
+    /// The name that it had last, kept when it leaves.
+    name: [u8; NAME_BYTES],
     next: AtomicUsize,
 }
 
@@ -92,6 +97,17 @@ impl Thread {
         unsafe { (arch::tls_word() as *mut Thread).as_mut() }
     }
 
+    /// Sets the state bits that the thread's blocks are born with. Only while no other thread allocates.
+    pub(crate) fn set_born(&self, born: u8) {
+        self.tag.store(crate::heap::meta::tag(self.number as u16, born), Relaxed);
+    }
+
+    /// Follows a change of the scope or of how frees are traced.
+    pub(crate) fn set_quick_scope(&mut self) {
+        let traced = crate::state::SETTINGS.free_stacks.load(Relaxed) != crate::state::STACKS_OFF;
+        self.quick_scope = if traced { u32::MAX } else { self.scope };
+    }
+
     /// Counts one allocation.
     #[inline(always)]
     pub(crate) fn count_allocation(&self) {
@@ -116,6 +132,15 @@ impl Thread {
         self.entered.store(self.allocations.load(Relaxed), Relaxed);
         self.frees.store(0, Relaxed);
         balance
+    }
+
+    /// Reads its name, as it is or was, and returns its length.
+    pub(crate) fn read_name(&self, name: &mut [u8; NAME_BYTES]) -> usize {
+        *name = self.name;
+        if self.state.load(Relaxed) == LIVE {
+            sys::read_thread_name(self.tid.load(Relaxed), name);
+        }
+        name.iter().position(|byte| *byte == 0).unwrap_or(NAME_BYTES)
     }
 
     /// Whether the thread is past its destructors.
@@ -146,7 +171,7 @@ impl Threads {
         };
         // SAFETY: the record is vacant or new, so it is the calling thread's from here on.
         let thread = unsafe { &mut *(address as *mut Thread) };
-        thread.tag = crate::heap::meta::tag(thread.number as u16, born);
+        thread.set_born(born);
         (thread.scope, thread.disabled, thread.rounds) = (0, 0, 0);
         thread.capture.clear();
         (thread.capture.stack_low, thread.capture.stack_end) = (0, 0);
@@ -215,6 +240,7 @@ impl Threads {
                 vanished: false,
             });
         }
+        sys::read_thread_name(thread.tid.load(Relaxed), &mut thread.name);
         thread.state.store(LEAVING, Release);
     }
 

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use heapcheck_rt::record::{self, Outcome};
+
 /// One process that wrote a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -90,6 +92,38 @@ pub fn read_outcome(folder: &Path) -> Result<Vec<Process>, String> {
 }
 
 /// Reads one record.
-fn read_process(_bytes: &[u8]) -> Result<Process, String> {
-    Err("there is no reader of records yet".to_string())
+fn read_process(bytes: &[u8]) -> Result<Process, String> {
+    let record = record::read(bytes).map_err(|error| error.to_string())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let ending = match &record.end {
+        None => Ending::Unfinished,
+        Some(end) => match end.outcome {
+            Outcome::Clean => Ending::Clean,
+            Outcome::Leaked => Ending::Leaked,
+            Outcome::NoCheck => Ending::NoCheck(text(&end.reason)),
+            Outcome::NoVerdict => Ending::NoVerdict(text(&end.reason)),
+        },
+    };
+    let line = |leak: &record::Leak| LeakLine {
+        kind: leak.kind.name().to_string(),
+        blocks: leak.blocks,
+        bytes: leak.bytes,
+        largest_bytes: leak.largest_bytes,
+        retained_bytes: leak.retained_bytes,
+        suppressed: leak.suppressed,
+        scope: leak.scope,
+    };
+    Ok(Process {
+        exe: text(&record.begin.exe),
+        forked: record.begin.forked,
+        start_time_ns: record.begin.start_time_ns,
+        ending,
+        checks: record
+            .checks
+            .iter()
+            .map(|found| Check { scope: found.check.scope, leaks: found.leaks.iter().map(line).collect() })
+            .collect(),
+        faults: record.faults.iter().map(|fault| fault.kind.name().replace(' ', "-")).collect(),
+        notes: record.notes.iter().map(|note| text(&note.text)).collect(),
+    })
 }

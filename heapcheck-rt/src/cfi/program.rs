@@ -80,11 +80,8 @@ pub(super) fn run<'a>(fde: &Fde<'a>, pc: u64) -> Result<Row<'a>, CfiError> {
     if fde.cie.return_column != u64::from(RA) {
         return Err(CfiError::Unknown);
     }
-    let row = Row {
-        cfa: Cfa::Register(0, 0),
-        places: [Place::Unsaid; KEPT.len()],
-        is_signal: fde.cie.is_signal,
-    };
+    let row =
+        Row { cfa: Cfa::Register(0, 0), places: [Place::Unsaid; KEPT.len()], is_signal: fde.cie.is_signal };
     let mut machine =
         Machine { row, initial: row, remembered: [row; REMEMBERED_MAX], depth: 0, location: fde.start, pc };
     machine.execute(fde.cie.program, &fde.cie)?;

@@ -129,7 +129,8 @@ impl<'a> Tables<'a> {
         let (mut low, mut high) = (0, count);
         let entry = |index: usize| {
             let mut cursor = Cursor::new(self.header.bytes, self.header.address);
-            let offset = index.checked_mul(8).and_then(|bytes| bytes.checked_add(table)).ok_or(CfiError::Truncated)?;
+            let offset =
+                index.checked_mul(8).and_then(|bytes| bytes.checked_add(table)).ok_or(CfiError::Truncated)?;
             cursor = cursor.at(offset);
             Ok((cursor.pointer(0x3b, self.header.address)?, cursor.pointer(0x3b, self.header.address)?))
         };

@@ -41,16 +41,28 @@ pub(crate) const PF_W: u32 = 2;
 
 unsafe extern "C" {
     pub(crate) fn dl_iterate_phdr(
-        visit: extern "C" fn(&ModuleInfo, usize, *mut c_void) -> c_int, data: *mut c_void,
+        visit: extern "C" fn(&ModuleInfo, usize, *mut c_void) -> c_int,
+        data: *mut c_void,
     ) -> c_int;
     pub(crate) fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+    pub(crate) fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
     pub(crate) fn fflush(stream: *mut c_void) -> c_int;
     pub(crate) fn __errno_location() -> *mut c_int;
     pub(crate) fn __cxa_atexit(f: extern "C" fn(*mut c_void), arg: *mut c_void, dso: *mut c_void) -> c_int;
     pub(crate) fn pthread_atfork(
-        prepare: Option<extern "C" fn()>, parent: Option<extern "C" fn()>, child: Option<extern "C" fn()>,
+        prepare: Option<extern "C" fn()>,
+        parent: Option<extern "C" fn()>,
+        child: Option<extern "C" fn()>,
     ) -> c_int;
     pub(crate) fn pthread_key_create(key: *mut u32, destructor: Option<extern "C" fn(*mut c_void)>) -> c_int;
+    pub(crate) fn pthread_getattr_np(thread: usize, attributes: *mut [u64; 16]) -> c_int;
+    pub(crate) fn pthread_attr_getstack(
+        attributes: *const [u64; 16],
+        low: *mut usize,
+        bytes: *mut usize,
+    ) -> c_int;
+    pub(crate) fn pthread_attr_destroy(attributes: *mut [u64; 16]) -> c_int;
+    pub(crate) fn pthread_self() -> usize;
     pub(crate) fn pthread_setspecific(key: u32, value: *const c_void) -> c_int;
 }
 

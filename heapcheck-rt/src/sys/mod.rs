@@ -225,6 +225,28 @@ pub(crate) fn thread_id() -> i32 {
     call!(186).unwrap_or(0) as i32
 }
 
+/// Reads the name of a thread of this process; leaves it as it is when there is none.
+pub(crate) fn read_thread_name(thread: i32, name: &mut [u8; 16]) {
+    let mut path = *b"/proc/self/task/0000000000/comm\0";
+    let mut number = thread.max(0) as u32;
+    for digit in path[16..26].iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    // The kernel takes no leading zeros.
+    let zeros = path[16..25].iter().take_while(|digit| **digit == b'0').count();
+    path.copy_within(16 + zeros.., 16);
+    let end = path.len() - zeros;
+    let Ok(fd) = open(&path[..end], O_CLOEXEC, 0) else { return };
+    let mut read_name = [0u8; 16];
+    if let Ok(len) = read(fd, &mut read_name) {
+        *name = [0; 16];
+        let len = read_name[..len].iter().position(|byte| *byte == b'\n').unwrap_or(len).min(15);
+        name[..len].copy_from_slice(&read_name[..len]);
+    }
+    close(fd);
+}
+
 /// Sends a signal to one thread; signal 0 only asks whether it exists.
 pub(crate) fn signal_thread(process: i32, thread: i32, signal: i32) -> Result<(), Errno> {
     call!(234, process, thread, signal).map(drop)
@@ -269,6 +291,11 @@ pub(crate) fn futex_wait(word: &core::sync::atomic::AtomicU32, expected: u32, ti
     let timeout = [timeout_ns / 1_000_000_000, timeout_ns % 1_000_000_000];
     let timeout = if timeout_ns == 0 { core::ptr::null() } else { timeout.as_ptr() };
     let _ = call!(202, word.as_ptr(), 0, expected, timeout);
+}
+
+/// The same for a word that the kernel itself clears and wakes, at the end of a task (set_tid_address(2)).
+pub(crate) fn futex_wait_shared(word: &core::sync::atomic::AtomicU32, expected: u32) {
+    let _ = call!(202, word.as_ptr(), 0, expected, 0);
 }
 
 /// Wakes everybody who sleeps on `word`.
@@ -353,7 +380,11 @@ const SA_RESTORER: u64 = 0x0400_0000;
 pub(crate) type SignalHandler = extern "C" fn(i32, usize, usize);
 
 /// Installs `handler` for `signal` with all other signals blocked while it runs, and returns the action before.
-pub(crate) fn install_handler(signal: i32, handler: SignalHandler, flags: u64) -> Result<SignalAction, Errno> {
+pub(crate) fn install_handler(
+    signal: i32,
+    handler: SignalHandler,
+    flags: u64,
+) -> Result<SignalAction, Errno> {
     let action = SignalAction {
         handler: handler as *const () as usize,
         flags: flags | SA_SIGINFO | SA_RESTORER,

@@ -1,0 +1,80 @@
+#![expect(unsafe_code, reason = "edits the environment in place")]
+//! What children inherit: by default nothing of us.
+//!
+//! The constructor takes the runtime out of `LD_PRELOAD`, and `HEAPCHECK` out of the environment, unless children are
+//! to be followed. Nothing is allocated: strings only get shorter and pointers only move down.
+//!
+//! # Safety
+//! `environ` ends with null and its strings with zero; no other thread exists yet.
+
+use crate::options::{Children, Options};
+use crate::start::environment;
+use core::ffi::CStr;
+
+/// Whether `path` lies below `folder`.
+pub(crate) fn is_below(path: &[u8], folder: &[u8]) -> bool {
+    let folder = folder.strip_suffix(b"/").unwrap_or(folder);
+    path.strip_prefix(folder).is_some_and(|rest| rest.first() == Some(&b'/'))
+}
+
+/// Prepares the environment for children.
+pub(crate) fn prepare(options: &Options<'_>) {
+    if options.children != Children::None {
+        return;
+    }
+    let mut entry = environment();
+    if entry.is_null() {
+        return;
+    }
+    // SAFETY: see the head of this file.
+    unsafe {
+        while !(*entry).is_null() {
+            let text = CStr::from_ptr((*entry).cast()).to_bytes();
+            if text.starts_with(b"HEAPCHECK=") || (text.starts_with(b"LD_PRELOAD=") && !strip(*entry as *mut u8, text.len())) {
+                remove(entry);
+            } else {
+                entry = entry.add(1);
+            }
+        }
+    }
+}
+
+/// Takes one entry out of the array.
+///
+/// # Safety
+/// The array ends with null.
+unsafe fn remove(mut entry: *mut *const i8) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        while !(*entry).is_null() {
+            *entry = *entry.add(1);
+            entry = entry.add(1);
+        }
+    }
+}
+
+/// Takes our object out of an `LD_PRELOAD=` entry, and says whether anything is left of it.
+///
+/// # Safety
+/// The string is writable and `len` bytes long before its zero.
+unsafe fn strip(text: *mut u8, len: usize) -> bool {
+    const NAME: usize = b"LD_PRELOAD=".len();
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(text, len + 1) };
+    let (mut read, mut write) = (NAME, NAME);
+    while read < len {
+        let end = bytes[read..len].iter().position(|byte| matches!(byte, b':' | b' ')).map_or(len, |at| read + at);
+        let is_ours = crate::program::is_runtime(&bytes[read..end]);
+        if !is_ours && end > read {
+            if write > NAME {
+                bytes[write] = b':';
+                write += 1;
+            }
+            bytes.copy_within(read..end, write);
+            write += end - read;
+        }
+        read = end + 1;
+    }
+    bytes[write] = 0;
+    write > NAME
+}

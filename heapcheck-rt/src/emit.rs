@@ -1,0 +1,530 @@
+#![expect(unsafe_code, reason = "keeps the record's state under a lock")]
+//! Writes down what is known: into the record file, and for a person on stderr.
+//!
+//! The record is opened by the constructor where a folder was named, and otherwise only when there is something to say.
+//! All of it happens under one lock, which a check takes before it stops the world.
+//!
+//! # Safety
+//! The state is only touched by who holds the lock.
+
+use crate::arena::Buf;
+use crate::classify::Leaks;
+use crate::findings::{Findings, kind_of};
+use crate::inspect::{Request, stop_way};
+use crate::lock::Held;
+use crate::modules::Modules;
+use crate::options::{Mode, Options, Report, Stacks};
+use crate::plain::{self, Checked, Facts, Frame};
+use crate::record::{
+    Begin, Block, Check, Edge, End, Fault, Leak, LeakKind, Module, Moment, Note, NoteKind, Outcome, Paused,
+    Scope, StopWay, Thread as ThreadItem, Trace, Writer,
+};
+use crate::sink::{Sink, SinkError};
+use crate::space::{Grow, Space};
+use crate::state::{CONFIG, DEPOT, RECORD, RECORD_LOCK, SCOPES, SCRATCH, SETTINGS, SPANS, THREADS};
+use crate::stop::Stopped;
+use crate::stopped_heap::{ArenaMemory, StoppedHeap};
+use crate::intervals::Span;
+use crate::state::REGION;
+use crate::symbols;
+use crate::sys;
+use crate::text::Text;
+use crate::thread::LIVE;
+use core::cell::UnsafeCell;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// Blocks and pointers that are written one by one; beyond this only their groups are.
+const BLOCKS_MAX: usize = 200_000;
+const EDGES_MAX: usize = 1_000_000;
+const PATH_MAX: usize = 1024;
+
+/// A file descriptor as a sink.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FdSink(pub(crate) i32);
+
+impl Sink for FdSink {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        sys::write_all(self.0, bytes).map_err(|errno| SinkError::Io(errno.0))
+    }
+}
+
+/// What is known of this process's record.
+#[derive(Debug)]
+pub(crate) struct RecordState {
+    fd: i32,
+    paused: Option<Paused>,
+    path: [u8; PATH_MAX],
+    path_len: usize,
+    checks: u32,
+    modules: u32,
+    /// One byte a trace: written or not.
+    traces: Option<Buf<u8>>,
+    /// Something leaked or was freed wrongly.
+    found: bool,
+    checked: Moment,
+    ended: bool,
+}
+
+/// The state, and the promise that it is locked when used.
+#[derive(Debug)]
+pub(crate) struct RecordCell(UnsafeCell<RecordState>);
+
+// SAFETY: see the head of this file.
+unsafe impl Sync for RecordCell {}
+
+impl RecordCell {
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(RecordState {
+            fd: -1,
+            paused: None,
+            path: [0; PATH_MAX],
+            path_len: 0,
+            checks: 0,
+            modules: 0,
+            traces: None,
+            found: false,
+            checked: Moment::Never,
+            ended: false,
+        }))
+    }
+}
+
+/// The record, locked.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    _held: Held<'static>,
+    state: &'static mut RecordState,
+    options: &'static Options<'static>,
+}
+
+impl Recorder {
+    /// Locks the record.
+    pub(crate) fn open(options: &'static Options<'static>) -> Self {
+        let held = RECORD_LOCK.hold();
+        // SAFETY: the lock is held.
+        let state = unsafe { &mut *RECORD.0.get() };
+        Self { _held: held, state, options }
+    }
+
+    /// The number of the check that comes next.
+    pub(crate) fn next_number(&mut self) -> u32 {
+        self.state.checks += 1;
+        self.state.checks
+    }
+
+    /// Opens the file unless it is open. The folder is the one that was named, or the one for processes that have
+    /// something to say.
+    pub(crate) fn begin(&mut self) -> bool {
+        if self.state.paused.is_some() {
+            return true;
+        }
+        let folder = self.options.out.unwrap_or(self.options.dump);
+        let Some(fd) = create(folder, self.state) else { return false };
+        self.state.fd = sys::move_fd(fd, 700);
+        let mut exe = [0u8; PATH_MAX];
+        let exe_len = sys::read_link(b"/proc/self/exe\0", &mut exe).unwrap_or(0);
+        let mut args = [0u8; 2048];
+        let args_len = read_file(b"/proc/self/cmdline\0", &mut args);
+        let begin = Begin {
+            pid: sys::process_id() as u32,
+            ppid: sys::parent_id() as u32,
+            start_time_ns: sys::wall_clock_ns(),
+            forked: SETTINGS.generation.load(Relaxed) > 0,
+            mode: self.options.mode.unwrap_or(Mode::Normal),
+            stacks: self.options.stacks,
+            exe: &exe[..exe_len],
+            args: &args[..args_len],
+        };
+        self.state.paused = Writer::begin(FdSink(self.state.fd), &begin).and_then(Writer::pause).ok();
+        self.state.paused.is_some()
+    }
+
+    /// Runs `write` on the record, if it is open.
+    fn with(&mut self, write: impl FnOnce(&mut Writer<FdSink>, &mut RecordState) -> Result<(), SinkError>) {
+        let Some(paused) = self.state.paused else { return };
+        if let Err(SinkError::Io(9)) = sys::write_all(self.state.fd, b"").map_err(|errno| SinkError::Io(errno.0)) {
+            self.reopen();
+        }
+        let mut writer = Writer::resume(FdSink(self.state.fd), paused);
+        let _ = write(&mut writer, self.state);
+        if let Ok(paused) = writer.pause() {
+            self.state.paused = Some(paused);
+        }
+    }
+
+    /// The program closed our descriptor (daemons close all they find): the file is still there by its name.
+    fn reopen(&mut self) {
+        let path = &self.state.path[..self.state.path_len];
+        if let Ok(fd) = sys::open(path, sys::O_WRONLY | sys::O_APPEND | sys::O_CLOEXEC, 0) {
+            self.state.fd = sys::move_fd(fd, 700);
+        }
+    }
+
+    /// Writes a check with everything that its leaks refer to. The world is stopped.
+    pub(crate) fn write_check(
+        &mut self, check: &Check, findings: &Findings, modules: &Modules, stopped: &Stopped,
+        leaks: Option<&Leaks<ArenaMemory>>, heap: &StoppedHeap,
+    ) {
+        let any = !findings.leaks.as_slice().is_empty();
+        self.state.found |= findings.leaks.as_slice().iter().any(plain::counts);
+        self.state.checked = check.moment;
+        if (any || self.options.out.is_some()) && !self.begin() {
+            return;
+        }
+        self.with(|writer, state| {
+            write_modules(writer, state, modules)?;
+            write_threads(writer, stopped)?;
+            for number in 1..SCOPES.count() {
+                if let Some(scope) = SCOPES.get(number) {
+                    writer.scope(&Scope { id: number, parent: scope.parent.load(Relaxed), name: scope.name() })?;
+                }
+            }
+            writer.check(check)?;
+            for leak in findings.leaks.as_slice() {
+                write_trace(writer, state, leak.trace)?;
+                writer.leak(leak)?;
+            }
+            if let Some(leaks) = leaks {
+                write_graph(writer, leaks, heap)?;
+            }
+            writer.totals(&findings.totals)
+        });
+    }
+
+    /// Writes a wrong free.
+    fn write_fault(&mut self, fault: &Fault) {
+        self.state.found = true;
+        if !self.begin() {
+            return;
+        }
+        let modules = Modules::take(&SCRATCH, Span::new(REGION.heap.start(), REGION.heap.end()));
+        self.with(|writer, state| {
+            if let Ok(modules) = &modules {
+                write_modules(writer, state, modules)?;
+            }
+            for trace in [fault.free_trace, fault.alloc_trace, fault.first_free_trace] {
+                write_trace(writer, state, trace)?;
+            }
+            writer.fault(fault)
+        });
+    }
+
+    /// Writes a line for people.
+    pub(crate) fn write_note(&mut self, kind: NoteKind, text: &[u8]) {
+        self.with(|writer, _| writer.note(&Note { kind, text }));
+    }
+
+    /// Ends the record.
+    pub(crate) fn end(&mut self, exit_status: i32, outcome: Outcome, reason: &[u8]) {
+        if core::mem::replace(&mut self.state.ended, true) {
+            return;
+        }
+        let Some(paused) = self.state.paused.take() else { return };
+        let end = End { exit_status, moment: self.state.checked, outcome, reason };
+        let _ = Writer::resume(FdSink(self.state.fd), paused).end(&end);
+    }
+
+    /// Whether something leaked or was freed wrongly.
+    pub(crate) fn found(&self) -> bool {
+        self.state.found
+    }
+
+    /// Whether a check ran.
+    pub(crate) fn was_checked(&self) -> bool {
+        self.state.checked != Moment::Never
+    }
+
+    /// In a forked child: this process has no record yet.
+    pub(crate) fn begin_anew(&mut self) {
+        sys::close(self.state.fd);
+        self.state.fd = -1;
+        self.state.paused = None;
+        self.state.path_len = 0;
+        (self.state.checks, self.state.modules) = (0, 0);
+        self.state.traces = None;
+        (self.state.found, self.state.ended) = (false, false);
+        self.state.checked = Moment::Never;
+    }
+}
+
+fn create(folder: &[u8], state: &mut RecordState) -> Option<i32> {
+    for _ in 0..8 {
+        let mut random = [0u8; 4];
+        sys::random(&mut random);
+        let mut name = crate::sink::Fixed::<PATH_MAX>::new();
+        let mut text = Text::new(&mut name);
+        text.bytes(folder).str("/heapcheck.").dec(sys::process_id() as u64).str(".");
+        text.dec(sys::wall_clock_ns() / 1000).str(".").dec(u64::from(u32::from_le_bytes(random))).str(".hcr\0");
+        text.flush().ok()?;
+        drop(text);
+        if name.is_cut() {
+            return None;
+        }
+        let path = name.as_bytes();
+        let flags = sys::O_WRONLY | sys::O_CREAT | sys::O_EXCL | sys::O_APPEND | sys::O_CLOEXEC;
+        match sys::open(path, flags, 0o644) {
+            Ok(fd) => {
+                state.path[..path.len()].copy_from_slice(path);
+                state.path_len = path.len();
+                return Some(fd);
+            }
+            Err(sys::Errno(sys::EEXIST)) => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// Reads the beginning of a small file.
+pub(crate) fn read_file(path: &[u8], bytes: &mut [u8]) -> usize {
+    let Ok(fd) = sys::open(path, sys::O_CLOEXEC, 0) else { return 0 };
+    let mut len = 0;
+    while len < bytes.len() {
+        match sys::read(fd, &mut bytes[len..]) {
+            Ok(count) if count > 0 => len += count,
+            _ => break,
+        }
+    }
+    sys::close(fd);
+    len
+}
+
+fn write_modules(
+    writer: &mut Writer<FdSink>, state: &mut RecordState, modules: &Modules,
+) -> Result<(), SinkError> {
+    let count = modules.all().len() as u32;
+    if state.modules == count {
+        return Ok(());
+    }
+    for (index, module) in modules.all().iter().enumerate() {
+        writer.module(&Module {
+            id: index as u32,
+            trace_from: 0,
+            trace_to: u32::MAX,
+            base: module.base as u64,
+            lo: module.lo as u64,
+            hi: module.hi as u64,
+            path: modules.name(module),
+            build_id: modules.build_id(module),
+        })?;
+    }
+    state.modules = count;
+    Ok(())
+}
+
+fn write_threads(writer: &mut Writer<FdSink>, stopped: &Stopped) -> Result<(), SinkError> {
+    let mut outcome = Ok(());
+    THREADS.each(|thread| {
+        let tid = thread.tid.load(Relaxed);
+        let alive = thread.state.load(Relaxed) == LIVE;
+        let way = stopped.threads().iter().find(|stopped| stopped.tid == tid).map(|found| stop_way(found.method));
+        let otherwise = if alive { StopWay::Caller } else { StopWay::Ended };
+        let mut name = [0u8; 16];
+        let name_len = thread.read_name(&mut name);
+        outcome = outcome.and_then(|()| {
+            writer.thread(&ThreadItem {
+                index: thread.number,
+                tid: tid as u32,
+                scope: thread.scope,
+                alive,
+                stop: way.unwrap_or(otherwise),
+                name: &name[..name_len],
+            })
+        });
+    });
+    outcome
+}
+
+fn write_trace(writer: &mut Writer<FdSink>, state: &mut RecordState, trace: u32) -> Result<(), SinkError> {
+    let written = state.traces.get_or_insert_with(|| Buf::new(&SCRATCH));
+    let index = trace as usize;
+    if trace == 0 || written.as_slice().get(index) == Some(&1) {
+        return Ok(());
+    }
+    if written.as_slice().len() > index || written.resize(DEPOT.count() + 1024, 0).is_ok() {
+        written.as_mut_slice()[index] = 1;
+    }
+    let found = DEPOT.trace(trace);
+    let mut pcs = [0u64; crate::limits::DEPTH_MAX];
+    let len = found.pcs.len().min(pcs.len());
+    for (word, pc) in pcs.iter_mut().zip(found.pcs) {
+        *word = *pc as u64;
+    }
+    writer.trace(&Trace { id: trace, truncated: found.cut, pcs: &pcs[..len] })
+}
+
+fn write_graph(
+    writer: &mut Writer<FdSink>, leaks: &Leaks<ArenaMemory>, heap: &StoppedHeap,
+) -> Result<(), SinkError> {
+    let count = leaks.blocks().len().min(BLOCKS_MAX);
+    for (number, block) in leaks.blocks()[..count].iter().enumerate() {
+        let Some(live) = SPANS.meta(block.slot.id).live() else { continue };
+        let component = leaks.component_of(number as u32);
+        let kept = leaks.retained(component).bytes.saturating_sub(block.size as u64);
+        writer.block(&Block {
+            id: number as u32,
+            component,
+            trace: live.trace,
+            scope: live.scope,
+            thread: u32::from(live.thread),
+            kind: kind_of(leaks.kind(number as u32)),
+            addr: block.slot.base as u64,
+            size_bytes: block.size as u64,
+            retained_bytes: kept,
+        })?;
+    }
+    let mut edges = 0;
+    for number in 0..count as u32 {
+        leaks.each_edge(heap, number, |edge| {
+            edges += 1;
+            if edges > EDGES_MAX || edge.to as usize >= count {
+                return Ok(());
+            }
+            writer.edge(&Edge {
+                from: edge.from,
+                to: edge.to,
+                offset: edge.offset as u64,
+                to_offset: edge.to_offset as u64,
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// What the plain report asks for.
+struct Names<'a> {
+    modules: &'a Modules,
+    names: Buf<[u8; 16]>,
+}
+
+impl<'a> Names<'a> {
+    fn of(modules: &'a Modules) -> Self {
+        let mut names = Buf::new(&SCRATCH);
+        let _ = names.resize(THREADS.count() as usize, [0u8; 16]);
+        THREADS.each(|thread| {
+            if let Some(name) = names.as_mut_slice().get_mut(thread.number as usize) {
+                thread.read_name(name);
+            }
+        });
+        Self { modules, names }
+    }
+}
+
+impl Facts for Names<'_> {
+    fn each_frame(&self, trace: u32, visit: &mut dyn FnMut(Frame<'_>)) -> bool {
+        let trace = DEPOT.trace(trace);
+        symbols::each_frame(self.modules, trace.pcs, &mut |frame| {
+            visit(frame);
+            true
+        });
+        trace.cut
+    }
+
+    fn each_block(&self, _leak: &Leak, _visit: &mut dyn FnMut(u64, u64)) {}
+
+    fn thread_name(&self, thread: u32) -> &[u8] {
+        if thread == 0 {
+            return b"";
+        }
+        let name = self.names.as_slice().get(thread as usize).map_or(&b""[..], |name| &name[..]);
+        &name[..name.iter().position(|byte| *byte == 0).unwrap_or(name.len())]
+    }
+
+    fn scope_name(&self, scope: u32) -> &[u8] {
+        SCOPES.get(scope).map_or(b"", |scope| if scope.is_open() { scope.name() } else { b"" })
+    }
+}
+
+/// Prints what a check found.
+pub(crate) fn report(
+    findings: &mut Findings, request: &Request, options: &Options<'static>, modules: &Modules, recorder: Recorder,
+) {
+    if options.report != Report::Plain {
+        return;
+    }
+    plain::order(findings.leaks.as_mut_slice());
+    let mut sink = FdSink(report_fd(options));
+    let mut text = Text::new(&mut sink);
+    let facts = Names::of(modules);
+    let checked = Checked {
+        mode: request.mode,
+        moment: request.moment,
+        leaks: findings.leaks.as_slice(),
+        totals: &findings.totals,
+        rules: &[],
+        leaks_max: options.leaks_max,
+        print_blocks: options.print_blocks,
+    };
+    plain::write_check(&mut text, &checked, &facts);
+    if findings.totals.leaked_blocks > 0 {
+        plain::write_unstopped(&mut text, findings.totals.threads_unstopped);
+        if recorder.state.paused.is_some() {
+            plain::write_record(&mut text, path_of(&recorder));
+        }
+    }
+}
+
+fn path_of(recorder: &Recorder) -> &[u8] {
+    &recorder.state.path[..recorder.state.path_len.saturating_sub(1)]
+}
+
+/// Where the plain report goes: stderr, or a file of its own.
+fn report_fd(options: &Options<'static>) -> i32 {
+    match options.report_path {
+        None | Some(b"stderr") => 2,
+        Some(b"stdout") => 1,
+        Some(path) => {
+            let mut name = crate::sink::Fixed::<PATH_MAX>::new();
+            let mut text = Text::new(&mut name);
+            text.bytes(path).str(".").dec(sys::process_id() as u64).str("\0");
+            drop(text);
+            let flags = sys::O_WRONLY | sys::O_CREAT | sys::O_APPEND | sys::O_CLOEXEC;
+            sys::open(name.as_bytes(), flags, 0o644).unwrap_or(2)
+        }
+    }
+}
+
+/// Writes down and prints a wrong free.
+pub(crate) fn fault(fault: &Fault) {
+    let Some(options) = CONFIG.options() else { return };
+    let mut recorder = Recorder::open(options);
+    recorder.write_fault(fault);
+    if options.report == Report::Plain
+        && let Ok(modules) = Modules::take(&SCRATCH, Span::new(REGION.heap.start(), REGION.heap.end()))
+    {
+        let mut sink = FdSink(report_fd(options));
+        let mut text = Text::new(&mut sink);
+        plain::write_fault(&mut text, fault, &Names::of(&modules));
+        if recorder.state.paused.is_some() {
+            plain::write_record(&mut text, path_of(&recorder));
+        }
+    }
+}
+
+/// Prints that there is no verdict.
+pub(crate) fn no_verdict(options: &'static Options<'static>, reason: &[u8]) {
+    if options.report == Report::Plain {
+        let mut sink = FdSink(report_fd(options));
+        plain::write_no_verdict(&mut Text::new(&mut sink), reason);
+    }
+}
+
+/// The record's words for how stacks are taken.
+pub(crate) fn is_short(options: &Options<'_>) -> bool {
+    options.stacks == Stacks::Short
+}
+
+/// Whether a check found a leak of this kind that counts.
+pub(crate) fn leaked_bytes(findings: &Findings) -> u64 {
+    findings.leaks.as_slice().iter().filter(|leak| plain::counts(leak) && leak.kind != LeakKind::Doubtful).map(|leak| leak.bytes).sum()
+}
+
+/// Ends the process over a mistake of ours.
+pub(crate) fn bug((file, line): (&str, u32)) -> ! {
+    let mut sink = FdSink(2);
+    let mut text = Text::new(&mut sink);
+    text.str("heapcheck: this is a bug of heapcheck, in ").str(file).str(":").dec(u64::from(line)).str("\n");
+    text.str("heapcheck: hint: please report it with the program that it happened in\n");
+    drop(text);
+    sys::exit_process(134)
+}

@@ -1,0 +1,47 @@
+#![forbid(unsafe_code)]
+//! Wrong frees: what was freed, where, and where it came from. The block is left as it is.
+
+use crate::capture::Caller;
+use crate::emit;
+use crate::heap::span::Spans;
+use crate::record::{Fault, FaultKind};
+use crate::state::{DEPOT, RULES, SETTINGS, SPANS};
+use crate::thread::Thread;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// Reports a free of something that is not the beginning of a live block.
+#[cold]
+#[inline(never)]
+pub(crate) fn bad_free(thread: &mut Thread, address: usize, caller: Caller) {
+    let free_trace = thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed));
+    let mut fault = Fault {
+        kind: FaultKind::InvalidFree,
+        thread: thread.number,
+        free_trace,
+        alloc_trace: 0,
+        first_free_trace: 0,
+        addr: address as u64,
+        size_bytes: 0,
+    };
+    explain(&SPANS, address, &mut fault);
+    emit::fault(&fault);
+}
+
+fn explain(spans: &Spans, address: usize, fault: &mut Fault) {
+    if !spans.covers(address) {
+        return;
+    }
+    let Some(slot) = spans.slot_of(address) else { return };
+    let meta = spans.meta(slot.id);
+    fault.alloc_trace = meta.trace();
+    if let Some(live) = meta.live() {
+        fault.kind = FaultKind::InteriorFree;
+        fault.size_bytes = live.size as u64;
+    } else if let Some((pc, trace)) = meta.freed()
+        && slot.base == address
+    {
+        fault.kind = FaultKind::DoubleFree;
+        // Without a trace of the first free, its caller is all that is known.
+        fault.first_free_trace = if trace != 0 { trace } else { DEPOT.intern_one(pc) };
+    }
+}

@@ -1,0 +1,99 @@
+#![forbid(unsafe_code)]
+//! What a check found, in the terms of the record: leaks grouped by kind, trace, scope and thread, and the sums.
+
+use crate::arena::{Arena, Buf};
+use crate::classify::{Kind, Leaks};
+use crate::heap::meta::Live;
+use crate::record::{Leak, LeakKind, Totals};
+use crate::space::{Grow, OutOfMemory};
+use crate::stopped_heap::ArenaMemory;
+
+/// The result of a check.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) leaks: Buf<Leak>,
+    pub(crate) totals: Totals,
+}
+
+impl Findings {
+    pub(crate) fn new(arena: &'static Arena) -> Self {
+        Self { leaks: Buf::new(arena), totals: Totals::default() }
+    }
+
+    /// Adds one block. [`Findings::group`] joins equal ones.
+    pub(crate) fn add(
+        &mut self, kind: LeakKind, live: &Live, suppressed: bool, retained: (u64, u64),
+    ) -> Result<(), OutOfMemory> {
+        let bytes = live.size as u64;
+        let totals = &mut self.totals;
+        let (count, sum) = match (suppressed, kind) {
+            (true, _) => (&mut totals.suppressed_blocks, &mut totals.suppressed_bytes),
+            (_, LeakKind::Doubtful) => (&mut totals.doubtful_blocks, &mut totals.doubtful_bytes),
+            _ => (&mut totals.leaked_blocks, &mut totals.leaked_bytes),
+        };
+        *count += 1;
+        *sum += bytes;
+        self.leaks.push(Leak {
+            kind,
+            suppressed,
+            trace: live.trace,
+            scope: live.scope,
+            thread: u32::from(live.thread),
+            blocks: 1,
+            bytes,
+            largest_bytes: bytes,
+            retained_blocks: retained.0,
+            retained_bytes: retained.1,
+        })
+    }
+
+    /// Joins leaks of one kind, trace, scope and thread.
+    pub(crate) fn group(&mut self) {
+        let leaks = self.leaks.as_mut_slice();
+        leaks.sort_unstable_by_key(key);
+        let mut kept = 0;
+        for index in 0..leaks.len() {
+            let leak = leaks[index];
+            if index > 0 && key(&leaks[kept]) == key(&leak) {
+                let whole = &mut leaks[kept];
+                whole.blocks += leak.blocks;
+                whole.bytes += leak.bytes;
+                whole.largest_bytes = whole.largest_bytes.max(leak.largest_bytes);
+                whole.retained_blocks += leak.retained_blocks;
+                whole.retained_bytes += leak.retained_bytes;
+            } else {
+                kept += usize::from(index > 0);
+                leaks[kept] = leak;
+            }
+        }
+        let groups = if leaks.is_empty() { 0 } else { kept + 1 };
+        while self.leaks.as_slice().len() > groups {
+            self.leaks.pop();
+        }
+    }
+}
+
+fn key(leak: &Leak) -> (LeakKind, bool, u32, u32, u32) {
+    (leak.kind, leak.suppressed, leak.trace, leak.scope, leak.thread)
+}
+
+/// The record's word for a kind.
+pub(crate) fn kind_of(kind: Kind) -> LeakKind {
+    match kind {
+        Kind::Direct => LeakKind::Direct,
+        Kind::Cycle => LeakKind::Cycle,
+        Kind::Indirect => LeakKind::Indirect,
+    }
+}
+
+/// What a block keeps alive besides itself and its component: told at the first block of a head.
+pub(crate) fn retained_of(leaks: &Leaks<ArenaMemory>, block: u32) -> (u64, u64) {
+    let component = leaks.component_of(block);
+    let members = leaks.members(component);
+    if leaks.head_of(component) != Some(component) || members.first() != Some(&block) {
+        return (0, 0);
+    }
+    let own: u64 = members.iter().map(|member| leaks.blocks()[*member as usize].size as u64).sum();
+    let retained = leaks.retained(component);
+    (retained.blocks.saturating_sub(members.len() as u64), retained.bytes.saturating_sub(own))
+}

@@ -1,0 +1,71 @@
+#![expect(unsafe_code, reason = "registers handlers with libc")]
+//! Forked children: a child never inherits a lock that somebody else held, and has a record and a check of its own.
+//!
+//! # Safety
+//! The handlers take nothing and return nothing, as pthread_atfork(3) wants.
+
+use crate::emit::Recorder;
+use crate::park;
+use crate::state::{
+    ANNOTATIONS, ARENA, CHECK, CONFIG, DEPOT, EXITING, PAGES, PROCESS, RECORD_LOCK, RULES, SCOPES, SCRATCH,
+    SETTINGS, START_LOCK, STORE, THREADS, is_recording,
+};
+use crate::lock::Lock;
+use crate::sys::{self, libc};
+use crate::thread::Thread;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// Registers the handlers. Being first, ours runs last before a fork and first after it.
+pub(crate) fn prepare() {
+    PROCESS.store(sys::process_id(), Relaxed);
+    // SAFETY: see the head of this file.
+    unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
+}
+
+/// Whether this process is the one that the runtime was set up in: a child of vfork shares our memory and is not.
+pub(crate) fn is_this_process() -> bool {
+    PROCESS.load(Relaxed) == sys::process_id()
+}
+
+/// Calls `visit` with every lock, outermost first.
+fn each_lock(mut visit: impl FnMut(&'static Lock)) {
+    for lock in [&CHECK, &RECORD_LOCK, &THREADS.lock, &SCOPES.lock, &START_LOCK, &ANNOTATIONS.lock] {
+        visit(lock);
+    }
+    for shelf in &STORE.shelves {
+        visit(&shelf.lock);
+    }
+    for lock in [&PAGES.lock, &RULES.table.lock, &DEPOT.table.lock, &DEPOT.lock, &ARENA.lock, &SCRATCH.lock] {
+        visit(lock);
+    }
+}
+
+extern "C" fn before() {
+    if is_recording() {
+        each_lock(Lock::acquire);
+    }
+}
+
+extern "C" fn after_in_parent() {
+    if is_recording() {
+        each_lock(Lock::release);
+    }
+}
+
+extern "C" fn after_in_child() {
+    if !is_recording() {
+        return;
+    }
+    PROCESS.store(sys::process_id(), Relaxed);
+    SETTINGS.generation.fetch_add(1, Relaxed);
+    EXITING.store(false, Relaxed);
+    THREADS.keep_only(Thread::current().map(|thread| &*thread));
+    park::WORLD.forget_others();
+    each_lock(Lock::release);
+    let Some(options) = CONFIG.options() else { return };
+    let mut recorder = Recorder::open(options);
+    recorder.begin_anew();
+    if options.out.is_some() {
+        recorder.begin();
+    }
+}

@@ -1,0 +1,375 @@
+#![forbid(unsafe_code)]
+//! The check: stop the world, collect the roots, mark, classify what is left, write it down.
+//!
+//! [`check`] is the page to read: a list of verbs. What must not happen while the world stands still (the loader's lock,
+//! the program's heap) happens before; what the check needs comes from an arena of its own, because a stopped thread
+//! may hold any other lock.
+
+use crate::arch;
+use crate::arena::Buf;
+
+use crate::classify::{Leaks, classify};
+use crate::emit::{self, Recorder};
+use crate::findings::{Findings, kind_of, retained_of};
+use crate::heap::meta::{EARLY, IGNORED, Live};
+use crate::intervals::Span;
+use crate::mark::{Root, Roots as MarkRoots};
+use crate::maps::Maps;
+use crate::markers::{mark, marks_of};
+use crate::modules::{Modules, Role};
+use crate::options::{Mode, Options, Roots as RootSwitches, StopWays};
+use crate::record::{Check, LeakKind, Moment, StopWay};
+use crate::rootkinds::{RootKind, RootKinds};
+use crate::roots::{self, Caller, Roots, ThreadFacts, ThreadState, World};
+use crate::scope;
+use crate::space::{Grow, OutOfMemory, Slot, Space};
+use crate::starts;
+use crate::state::{ANNOTATIONS, CHECK, CONFIG, DEPOT, PAGES, REGION, SCOPES, SCRATCH, SPANS, THREADS};
+use crate::stop::{Method, Methods, Stopped, stop};
+use crate::stopped_heap::{ArenaMemory, StoppedHeap};
+use crate::suppressions::Suppressions;
+use crate::sys;
+use crate::thread::{LIVE, Thread};
+use core::sync::atomic::Ordering::Relaxed;
+
+/// What to check.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) moment: Moment,
+    pub(crate) mode: Mode,
+    /// Only what belongs to this scope counts; 0: everything.
+    pub(crate) scope: u32,
+    /// The stack pointer and the registers where the runtime was entered.
+    pub(crate) sp: usize,
+    pub(crate) registers: [usize; 6],
+}
+
+impl Request {
+    /// A check from here. Inline, so that the registers are the caller's.
+    #[inline(always)]
+    pub(crate) fn here(moment: Moment, mode: Mode, scope: u32) -> Self {
+        Self { moment, mode, scope, sp: arch::stack_pointer(), registers: arch::callee_saved() }
+    }
+}
+
+/// Why a check could not be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failed(pub(crate) &'static str);
+
+impl From<OutOfMemory> for Failed {
+    fn from(_: OutOfMemory) -> Self {
+        Self("the check ran out of memory")
+    }
+}
+
+/// Checks the heap, and returns what was found after writing and printing it.
+pub(crate) fn check(request: &Request, options: &'static Options<'static>) -> Result<Findings, Failed> {
+    let _one_at_a_time = CHECK.hold();
+    let modules = Modules::take(&SCRATCH, Span::new(REGION.heap.start(), REGION.heap.end()))?;
+    let mut findings = Findings::new(&SCRATCH);
+    let mut recorder = Recorder::open(options);
+    let outcome = inspect(request, options, &modules, &mut findings, &mut recorder);
+    outcome?;
+    emit::report(&mut findings, request, options, &modules, recorder);
+    Ok(findings)
+}
+
+/// The part during which the world stands still.
+fn inspect(
+    request: &Request, options: &Options<'static>, modules: &Modules, findings: &mut Findings,
+    recorder: &mut Recorder,
+) -> Result<(), Failed> {
+    let _quiet = (THREADS.lock.hold(), SCOPES.lock.hold(), PAGES.lock.hold());
+    let began = sys::monotonic_ns();
+    let facts = thread_facts()?;
+    let stopped = stop_world(options, facts.as_slice())?;
+    let stopped_at = sys::monotonic_ns();
+    let heap = StoppedHeap::new(&SPANS, PAGES.slots());
+    let roots = collect_roots(request, options, modules, &stopped, facts.as_slice())?;
+    let mut bytes = Buf::new(&SCRATCH);
+    bytes.resize(heap.slots(), 0u8)?;
+    mark_from(&heap, request.mode, options, &roots, &mut bytes)?;
+    let marked_at = sys::monotonic_ns();
+    let mut suppressions = Suppressions::read(options, CONFIG.suppressions());
+    let leaks = find_leaks(request, &heap, modules, &mut bytes, &mut suppressions, findings)?;
+    add_doubtful(request, &heap, &mut bytes, findings)?;
+    findings.group();
+    count(&heap, &stopped, findings);
+    let totals = &mut findings.totals;
+    (totals.stop_ns, totals.mark_ns) = (stopped_at - began, marked_at - stopped_at);
+    totals.classify_ns = sys::monotonic_ns() - marked_at;
+    totals.pause_ns = sys::monotonic_ns() - began;
+    let check = Check {
+        number: recorder.next_number(),
+        scope: request.scope,
+        moment: request.moment,
+        mode: request.mode,
+    };
+    recorder.write_check(&check, findings, modules, &stopped, leaks.as_ref(), &heap);
+    Ok(())
+}
+
+fn thread_facts() -> Result<Buf<ThreadFacts>, OutOfMemory> {
+    let mut facts = Buf::new(&SCRATCH);
+    let mut outcome = Ok(());
+    THREADS.each(|thread: &'static Thread| {
+        let live = thread.state.load(Relaxed) == LIVE;
+        let added = facts.push(ThreadFacts {
+            tid: thread.tid.load(Relaxed),
+            pointer: thread.pointer,
+            stack_lo: thread.capture.stack_low,
+            stack_hi: thread.capture.stack_end,
+            state: if live { ThreadState::Live } else { ThreadState::Exited },
+        });
+        outcome = outcome.and(added);
+    });
+    for gone in THREADS.departed() {
+        facts.push(ThreadFacts {
+            tid: 0,
+            pointer: gone.pointer,
+            stack_lo: gone.stack_low,
+            stack_hi: gone.stack_end,
+            state: ThreadState::Exited,
+        })?;
+    }
+    outcome.map(|()| facts)
+}
+
+fn stop_world(options: &Options<'_>, facts: &[ThreadFacts]) -> Result<Stopped, Failed> {
+    let mut known = Buf::new(&SCRATCH);
+    for fact in facts.iter().filter(|fact| fact.state == ThreadState::Live) {
+        known.push(fact.tid)?;
+    }
+    let ways = Methods {
+        signal: options.stop.has(StopWays::SIGNAL),
+        ptrace: options.stop.has(StopWays::PTRACE),
+        stack: options.stop.has(StopWays::STACK),
+    };
+    stop(&SCRATCH, options.stop_signal, ways, known.as_slice()).map_err(|_| Failed("the threads could not be stopped"))
+}
+
+fn root_kinds(options: &Options<'_>) -> RootKinds {
+    let switches = [
+        (RootSwitches::GLOBALS, RootKind::Globals),
+        (RootSwitches::STACKS, RootKind::Stacks),
+        (RootSwitches::REGISTERS, RootKind::Registers),
+        (RootSwitches::TLS, RootKind::Tls),
+        (RootSwitches::DTV, RootKind::Dtv),
+        (RootSwitches::KEYS, RootKind::Keys),
+        (RootSwitches::PENDING, RootKind::Pending),
+        (RootSwitches::REGIONS, RootKind::Regions),
+        (RootSwitches::MAPS, RootKind::Maps),
+        (RootSwitches::ENDS, RootKind::Ends),
+    ];
+    switches.into_iter().fold(RootKinds::NONE, |kinds, (switch, kind)| {
+        if options.roots.has(switch) { kinds.with(kind) } else { kinds }
+    })
+}
+
+fn collect_roots(
+    request: &Request, options: &Options<'_>, modules: &Modules, stopped: &Stopped, threads: &[ThreadFacts],
+) -> Result<Roots, Failed> {
+    let maps = Maps::read(&SCRATCH).map_err(|_| Failed("/proc/self/maps cannot be read"))?;
+    let mut pending = Buf::new(&SCRATCH);
+    starts::each_pending(|word| pending.push(word))?;
+    for gone in THREADS.departed() {
+        pending.push(gone.result)?;
+    }
+    let mut regions = Buf::new(&SCRATCH);
+    ANNOTATIONS.each_region(|start, end| regions.push((start, end)))?;
+    // What vanished threads held is not known: all of their stacks counts.
+    for gone in THREADS.departed().iter().filter(|gone| gone.vanished) {
+        regions.push((gone.stack_low.max(gone.stack_end.saturating_sub(8 << 20)), gone.stack_end))?;
+        regions.push((gone.pointer, gone.pointer + 4096))?;
+    }
+    let caller = Caller { tid: sys::thread_id(), sp: request.sp, registers: request.registers };
+    let world = World {
+        kinds: root_kinds(options),
+        stopped,
+        caller,
+        modules,
+        maps: &maps,
+        threads,
+        regions: regions.as_slice(),
+        pending: pending.as_slice(),
+        ours: &[REGION.bounds()],
+    };
+    Ok(roots::collect(&world, &SCRATCH)?)
+}
+
+fn mark_from(
+    heap: &StoppedHeap, mode: Mode, options: &Options<'_>, roots: &Roots, bytes: &mut Buf<u8>,
+) -> Result<(), OutOfMemory> {
+    let root = |range: &roots::RootRange| Root { lo: range.span.start, hi: range.span.end };
+    let (mut strong, mut weak, mut words) = (Buf::new(&SCRATCH), Buf::new(&SCRATCH), Buf::new(&SCRATCH));
+    for range in roots.strong.as_slice() {
+        strong.push(root(range))?;
+    }
+    // Strict takes no root on faith.
+    let trusts = mode != Mode::Strict;
+    for range in roots.weak.as_slice().iter().filter(|_| trusts) {
+        weak.push(root(range))?;
+    }
+    for word in roots.words.as_slice() {
+        words.push(word.word)?;
+    }
+    if ANNOTATIONS.any_ignored() {
+        let mut outcome = Ok(());
+        SPANS.each_live(|slot, meta| {
+            if meta.live().is_some_and(|live| live.state & IGNORED != 0) {
+                outcome = outcome.and(words.push(slot.base));
+            }
+        });
+        outcome?;
+    }
+    let ends = trusts && options.roots.has(RootSwitches::ENDS);
+    let from = MarkRoots { words: words.as_slice(), strong: strong.as_slice(), weak: weak.as_slice(), ends };
+    mark(heap, from, bytes, &SCRATCH)
+}
+
+/// Marks further blocks with all that they reach.
+fn mark_more(heap: &StoppedHeap, blocks: &[usize], bytes: &mut Buf<u8>) -> Result<(), OutOfMemory> {
+    mark(heap, MarkRoots { words: blocks, strong: &[], weak: &[], ends: false }, bytes, &SCRATCH)
+}
+
+/// Whether a block counts in this check.
+fn counts(request: &Request, live: &Live) -> bool {
+    let late_enough = request.mode != Mode::Minimal || live.state & EARLY == 0;
+    late_enough && (request.scope == 0 || SCOPES.is_within(live.scope, request.scope))
+}
+
+/// Whether ld.so allocated the block for itself: it keeps track of such blocks in places of its own.
+fn is_loaders(modules: &Modules, trace: u32) -> bool {
+    let inner = DEPOT.trace(trace).pcs.first();
+    inner
+        .and_then(|pc| modules.find(pc.wrapping_sub(1)))
+        .is_some_and(|module| modules.all()[module].role == Role::Loader)
+}
+
+/// Classifies what was not reached. Blocks of ld.so and suppressed ones are then reached after all, with what hangs on
+/// them, and the rest is classified anew.
+fn find_leaks(
+    request: &Request, heap: &StoppedHeap, modules: &Modules, bytes: &mut Buf<u8>, suppressions: &mut Suppressions,
+    findings: &mut Findings,
+) -> Result<Option<Leaks<ArenaMemory>>, OutOfMemory> {
+    if request.mode == Mode::Draconian {
+        return add_unfreed(request, heap, modules, suppressions, findings).map(|()| None);
+    }
+    let mut excused = Buf::new(&SCRATCH);
+    for_each_unreached(heap, bytes, |slot, live| {
+        if is_loaders(modules, live.trace) {
+            excused.push(slot.base)?;
+        } else if let Some(rule) = suppressions.find(modules, live.trace) {
+            excused.push(slot.base)?;
+            if counts(request, live) {
+                suppressions.count(rule, live.size as u64);
+                findings.add(LeakKind::Direct, live, true, (0, 0))?;
+            }
+        }
+        Ok(())
+    })?;
+    if !excused.as_slice().is_empty() {
+        mark_more(heap, excused.as_slice(), bytes)?;
+    }
+    let marks = marks_of(bytes);
+    let leaks = classify(&ArenaMemory(&SCRATCH), heap, |slot: Slot| !marks.is_marked(slot.id))?;
+    for (number, block) in leaks.blocks().iter().enumerate() {
+        let Some(live) = SPANS.meta(block.slot.id).live() else { continue };
+        if counts(request, &live) {
+            let number = number as u32;
+            findings.add(kind_of(leaks.kind(number)), &live, false, retained_of(&leaks, number))?;
+        }
+    }
+    Ok(Some(leaks))
+}
+
+fn for_each_unreached(
+    heap: &StoppedHeap, bytes: &mut Buf<u8>, mut visit: impl FnMut(Slot, &Live) -> Result<(), OutOfMemory>,
+) -> Result<(), OutOfMemory> {
+    let marks = marks_of(bytes);
+    let mut outcome = Ok(());
+    heap.each_live(&mut |slot, _| {
+        if outcome.is_ok()
+            && !marks.is_marked(slot.id)
+            && let Some(live) = SPANS.meta(slot.id).live()
+        {
+            outcome = visit(slot, &live);
+        }
+    });
+    outcome
+}
+
+fn add_unfreed(
+    request: &Request, heap: &StoppedHeap, modules: &Modules, suppressions: &mut Suppressions,
+    findings: &mut Findings,
+) -> Result<(), OutOfMemory> {
+    let mut outcome = Ok(());
+    heap.each_live(&mut |slot, _| {
+        let Some(live) = SPANS.meta(slot.id).live() else { return };
+        let immortal = live.state & (IGNORED | EARLY) != 0
+            || is_loaders(modules, live.trace)
+            || suppressions.is_immortal(modules, live.trace);
+        if outcome.is_err() || immortal || !counts(request, &live) {
+            return;
+        }
+        let rule = suppressions.find(modules, live.trace);
+        if let Some(rule) = rule {
+            suppressions.count(rule, live.size as u64);
+        }
+        outcome = findings.add(LeakKind::Unfreed, &live, rule.is_some(), (0, 0));
+    });
+    outcome
+}
+
+fn add_doubtful(
+    request: &Request, heap: &StoppedHeap, bytes: &mut Buf<u8>, findings: &mut Findings,
+) -> Result<(), OutOfMemory> {
+    if matches!(request.mode, Mode::Strict | Mode::Draconian) {
+        return Ok(());
+    }
+    let marks = marks_of(bytes);
+    let mut outcome = Ok(());
+    heap.each_live(&mut |slot, _| {
+        if marks.is_doubtful(slot.id)
+            && let Some(live) = SPANS.meta(slot.id).live()
+            && counts(request, &live)
+        {
+            outcome = outcome.and(findings.add(LeakKind::Doubtful, &live, false, (0, 0)));
+        }
+    });
+    outcome
+}
+
+fn count(heap: &StoppedHeap, stopped: &Stopped, findings: &mut Findings) {
+    let totals = &mut findings.totals;
+    let any_ignored = ANNOTATIONS.any_ignored();
+    heap.each_live(&mut |slot, size| {
+        totals.live_blocks += 1;
+        totals.live_bytes += size as u64;
+        if any_ignored && SPANS.meta(slot.id).live().is_some_and(|live| live.state & IGNORED != 0) {
+            totals.ignored_blocks += 1;
+            totals.ignored_bytes += size as u64;
+        }
+    });
+    THREADS.each(|thread| totals.allocations += thread.allocations.load(Relaxed));
+    totals.frees = totals.allocations.saturating_sub(totals.live_blocks);
+    totals.traces = DEPOT.count() as u64;
+    totals.threads = stopped.threads().len() as u64 + 1;
+    let missed = |method: Method| matches!(method, Method::WholeStack | Method::Nothing);
+    totals.threads_unstopped = stopped.threads().iter().filter(|thread| missed(thread.method)).count() as u64;
+}
+
+/// The record's word for how a thread was stopped.
+pub(crate) fn stop_way(method: Method) -> StopWay {
+    match method {
+        Method::Signal => StopWay::Signal,
+        Method::Ptrace => StopWay::Ptrace,
+        Method::WholeStack => StopWay::WholeStack,
+        Method::Nothing => StopWay::Missed,
+    }
+}
+
+/// Whether a scope can be left unchecked: nothing of it lives.
+pub(crate) fn is_empty_scope(scope: u32) -> bool {
+    scope != 0 && scope::live_blocks(&SCOPES, scope) <= 0
+}

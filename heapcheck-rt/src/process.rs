@@ -1,0 +1,273 @@
+#![expect(unsafe_code, reason = "wraps main and the ways out of a process")]
+//! The process from the constructor to its end.
+//!
+//! ```text
+//!   constructor -> main begins -> main returns or exit() -> handlers, destructors -> on_exit: the very last handler
+//!   record opened   blocks are     check of the modes         (the program's)         check of strict and draconian,
+//!                   no longer       before destructors                                  verdict, record ended, status
+//!                   early
+//! ```
+//!
+//! `on_exit` is registered before anybody else can, so it runs after everything; it sees the status and may change it.
+//! A second `exit` from inside it lets libc flush and end as always (glibc allows that); elsewhere we flush and end.
+//!
+//! # Safety
+//! The real functions are called with the arguments that the program gave them.
+
+use crate::arch::weak_symbol;
+use crate::emit::Recorder;
+use crate::inspect::{Request, check};
+use crate::options::{Mode, Options};
+use crate::record::{Moment, NoteKind, Outcome};
+use crate::state::{ACTIVE, CONFIG, COVERAGE, DONE, EXITING, MAIN, SETTINGS, THREADS, enter, phase};
+use crate::sys::{self, libc};
+use crate::thread::Thread;
+use crate::{children, fork, pthreads, start, verify};
+use core::ffi::c_void;
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+
+weak_symbol!(on_exit_symbol = "on_exit");
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static CONSTRUCTOR: extern "C" fn() = construct;
+
+/// Runs before the constructors of the program.
+extern "C" fn construct() {
+    if Thread::current().or_else(start::attach).is_none() {
+        return;
+    }
+    let Some(options) = CONFIG.options() else { return };
+    children::prepare(options);
+    pthreads::make_key();
+    fork::prepare();
+    register_last_handler();
+    if options.verify {
+        verify::prepare();
+    }
+    enter(ACTIVE);
+    crate::program::cover();
+    if options.out.is_some() {
+        Recorder::open(options).begin();
+    }
+    crate::demand::prepare(options);
+}
+
+fn register_last_handler() {
+    let symbol = on_exit_symbol();
+    // SAFETY: the symbol has this type (on_exit(3)); the handlers take what libc passes.
+    unsafe {
+        if symbol != 0 {
+            type OnExit = unsafe extern "C" fn(extern "C" fn(i32, *mut c_void), *mut c_void) -> i32;
+            core::mem::transmute::<usize, OnExit>(symbol)(at_the_very_end, core::ptr::null_mut());
+        } else {
+            libc::__cxa_atexit(at_the_very_end_without_status, core::ptr::null_mut(), core::ptr::null_mut());
+        }
+    }
+}
+
+type Main = extern "C-unwind" fn(i32, usize, usize) -> i32;
+type StartMain = unsafe extern "C-unwind" fn(Main, i32, usize, usize, usize, usize, usize) -> i32;
+
+/// Stands in front of libc's start function, to know when `main` begins and ends.
+#[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
+#[cfg_attr(heapcheck_static, unsafe(export_name = "__wrap___libc_start_main"))]
+pub(crate) unsafe extern "C-unwind" fn __libc_start_main(
+    main: Main, count: i32, arguments: usize, init: usize, fini: usize, loader_fini: usize, stack_end: usize,
+) -> i32 {
+    MAIN.store(main as usize, Relaxed);
+    let real = crate::real::find(c"__libc_start_main");
+    // SAFETY: the symbol has this type in every libc; `main` is only replaced.
+    unsafe {
+        core::mem::transmute::<usize, StartMain>(real)(
+            around_main, count, arguments, init, fini, loader_fini, stack_end,
+        )
+    }
+}
+
+extern "C-unwind" fn around_main(count: i32, arguments: usize, environment: usize) -> i32 {
+    SETTINGS.born.store(0, Relaxed);
+    THREADS.each(|thread| thread.set_born(0));
+    // SAFETY: the start function gave us this pointer as `main`.
+    let main = unsafe { core::mem::transmute::<usize, Main>(MAIN.load(Relaxed)) };
+    let status = main(count, arguments, environment);
+    before_destructors();
+    status
+}
+
+/// The check of the modes that look before exit handlers and destructors run.
+#[inline(never)]
+fn before_destructors() {
+    let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
+    if EXITING.swap(true, AcqRel) || !checks_at_exit(options) || options.after_destructors {
+        return;
+    }
+    run(options, Moment::BeforeDestructors);
+}
+
+fn checks_at_exit(options: &Options<'_>) -> bool {
+    options.detect_leaks && options.check_at_exit && options.mode != Some(Mode::Local)
+        && !COVERAGE.is_turned_off()
+        && !COVERAGE.is_done()
+}
+
+/// Checks the whole process and answers whether that was possible.
+#[inline(always)]
+pub(crate) fn run(options: &'static Options<'static>, moment: Moment) -> Option<u64> {
+    let request = Request::here(moment, options.mode.unwrap_or(Mode::Normal), 0);
+    run_request(options, &request)
+}
+
+/// Makes a check and answers how many bytes leaked, or `None` when it was not possible.
+#[inline(never)]
+pub(crate) fn run_request(options: &'static Options<'static>, request: &Request) -> Option<u64> {
+    match check(request, options) {
+        Ok(findings) => Some(crate::emit::leaked_bytes(&findings)),
+        Err(failed) => {
+            COVERAGE.set_failed(failed.0);
+            None
+        }
+    }
+}
+
+/// Checks now, and never again; ends the process when something leaked (`__lsan_do_leak_check`).
+#[inline(never)]
+pub(crate) fn check_once_and_for_all() {
+    let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
+    if EXITING.swap(true, AcqRel) || COVERAGE.is_turned_off() || !options.detect_leaks {
+        return;
+    }
+    let leaked = run(options, Moment::Call);
+    COVERAGE.set_done();
+    if leaked.is_some_and(|bytes| bytes > 0) {
+        enter(DONE);
+        let status = conclude(options, 0);
+        end_with(status)
+    }
+}
+
+extern "C" fn at_the_very_end_without_status(_: *mut c_void) {
+    at_the_very_end(0, core::ptr::null_mut());
+}
+
+/// The last handler of all.
+extern "C" fn at_the_very_end(status: i32, _: *mut c_void) {
+    let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
+    if checks_at_exit(options) {
+        if options.after_destructors {
+            run(options, Moment::AfterDestructors);
+        } else if !EXITING.swap(true, AcqRel) {
+            // main never ended: another thread ended the process in a way that no wrapper saw.
+            run(options, Moment::BeforeDestructors);
+        }
+    }
+    enter(DONE);
+    let changed = conclude(options, status);
+    if options.verify {
+        verify::report();
+    }
+    if changed != status {
+        end_with(changed);
+    }
+}
+
+/// Ends the record and answers the status that the process should have.
+fn conclude(options: &'static Options<'static>, status: i32) -> i32 {
+    let mut recorder = Recorder::open(options);
+    let verdict = COVERAGE.verdict();
+    for ignored in options.notes.iter() {
+        recorder.write_note(NoteKind::Setting, ignored.name);
+    }
+    let (outcome, reason) = match (recorder.found(), verdict) {
+        (true, _) => (Outcome::Leaked, ""),
+        (false, Some(reason)) => (Outcome::NoVerdict, reason),
+        (false, None) if recorder.was_checked() => (Outcome::Clean, ""),
+        (false, None) => (Outcome::NoCheck, no_check_reason(options)),
+    };
+    let changed = if status == 0 && outcome == Outcome::Leaked { options.exit_code } else { status };
+    recorder.end(changed, outcome, reason.as_bytes());
+    drop(recorder);
+    if outcome == Outcome::NoVerdict {
+        crate::emit::no_verdict(options, reason.as_bytes());
+    }
+    changed
+}
+
+fn no_check_reason(options: &Options<'_>) -> &'static str {
+    if options.mode == Some(Mode::Local) {
+        "mode local checks scopes only, and none was checked"
+    } else if COVERAGE.is_turned_off() {
+        "the program's __lsan_is_turned_off says so"
+    } else {
+        "an option turns the check at exit off"
+    }
+}
+
+/// Ends the process with another status, after libc has flushed what it holds.
+fn end_with(status: i32) -> ! {
+    if on_exit_symbol() != 0 {
+        let real = crate::real::find(c"exit");
+        if real != 0 {
+            // SAFETY: the symbol has this type; glibc goes on with what is left to do.
+            unsafe { core::mem::transmute::<usize, extern "C" fn(i32) -> !>(real)(status) }
+        }
+    }
+    // SAFETY: null means all streams.
+    unsafe { libc::fflush(core::ptr::null_mut()) };
+    sys::exit_process(status)
+}
+
+/// Ends the record of a process that ends without a check.
+fn end_unchecked(status: i32, reason: &str) {
+    let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
+    if !fork::is_this_process() {
+        return;
+    }
+    enter(DONE);
+    let mut recorder = Recorder::open(options);
+    let outcome = if recorder.found() { Outcome::Leaked } else { Outcome::NoCheck };
+    recorder.end(status, outcome, reason.as_bytes());
+}
+
+macro_rules! exported {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) -> ! $body:block)*) => {$(
+        #[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
+        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!("__wrap_", stringify!($name))))]
+        pub(crate) unsafe extern "C-unwind" fn $name($($argument: $type),*) -> ! $body
+    )*};
+}
+
+type Exit = unsafe extern "C-unwind" fn(i32) -> !;
+
+exported! {
+    fn exit(status: i32) -> ! {
+        before_destructors();
+        // SAFETY: the symbol has this type.
+        unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"exit"))(status) }
+    }
+    fn quick_exit(status: i32) -> ! {
+        let mut changed = status;
+        if let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) {
+            if checks_at_exit(options) {
+                run(options, Moment::BeforeDestructors);
+            }
+            enter(DONE);
+            changed = conclude(options, status);
+        }
+        // SAFETY: the symbol has this type.
+        unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"quick_exit"))(changed) }
+    }
+    fn _exit(status: i32) -> ! {
+        end_unchecked(status, "the program called _exit");
+        sys::exit_process(status)
+    }
+    fn _Exit(status: i32) -> ! {
+        end_unchecked(status, "the program called _Exit");
+        sys::exit_process(status)
+    }
+    fn abort() -> ! {
+        end_unchecked(134, "the program called abort");
+        // SAFETY: the symbol has this type.
+        unsafe { core::mem::transmute::<usize, unsafe extern "C-unwind" fn() -> !>(crate::real::find(c"abort"))() }
+    }
+}

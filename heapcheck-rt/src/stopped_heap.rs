@@ -1,0 +1,96 @@
+#![expect(unsafe_code, reason = "reads the program's memory")]
+//! The program's heap as the core sees it while the world is stopped.
+//!
+//! # Safety
+//! A [`StoppedHeap`] is made by the check, after the world was stopped and with the page lock held, and lives no longer
+//! than that. Words are read in live blocks and in roots, which were clipped to readable mappings.
+
+use crate::arch;
+use crate::arena::{Arena, Buf};
+use crate::heap::span::{LARGE, SMALL, Spans};
+use crate::limits::SPAN_BYTES;
+use crate::space::{Memory, Run, Slot, Space};
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+
+/// The heap of a stopped world.
+#[derive(Debug)]
+pub(crate) struct StoppedHeap {
+    spans: &'static Spans,
+    start: usize,
+    end: usize,
+    slots: usize,
+}
+
+impl StoppedHeap {
+    /// The heap as it is now; `slots` is the number behind its last block.
+    pub(crate) fn new(spans: &'static Spans, slots: usize) -> Self {
+        Self { spans, start: spans.start(), end: spans.top(), slots }
+    }
+}
+
+impl Space for StoppedHeap {
+    #[inline(always)]
+    fn bounds(&self) -> (usize, usize) {
+        (self.start, self.end)
+    }
+
+    fn slots(&self) -> usize {
+        self.slots
+    }
+
+    #[inline(always)]
+    fn slot_of(&self, addr: usize) -> Option<Slot> {
+        self.spans.slot_of(addr)
+    }
+
+    #[inline(always)]
+    fn live_size(&self, slot: Slot) -> Option<usize> {
+        self.spans.meta(slot.id).live_size()
+    }
+
+    #[inline(always)]
+    fn read(&self, addr: usize) -> usize {
+        // SAFETY: see the head of this file.
+        unsafe { (addr as *const usize).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn prefetch_size(&self, slot: Slot) {
+        arch::prefetch(self.spans.meta(slot.id) as *const _ as usize);
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, addr: usize) {
+        arch::prefetch(addr);
+    }
+
+    fn runs(&self) -> usize {
+        (self.end - self.start) / SPAN_BYTES
+    }
+
+    fn run(&self, index: usize) -> Option<Run> {
+        let span = self.spans.number(index);
+        let first = Slot { id: span.first.load(Relaxed), base: self.spans.address_of(index) };
+        match span.kind.load(Acquire) {
+            SMALL => Some(Run {
+                first,
+                stride: span.size.load(Relaxed) as usize,
+                slots: usize::from(span.carved.load(Relaxed)),
+            }),
+            LARGE => Some(Run { first, stride: span.run.load(Relaxed) as usize * SPAN_BYTES, slots: 1 }),
+            _ => None,
+        }
+    }
+}
+
+/// Vectors for the core, from an arena.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ArenaMemory(pub(crate) &'static Arena);
+
+impl Memory for ArenaMemory {
+    type Buf<T: Copy> = Buf<T>;
+
+    fn buf<T: Copy>(&self) -> Buf<T> {
+        Buf::new(self.0)
+    }
+}
