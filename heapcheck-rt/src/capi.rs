@@ -11,7 +11,7 @@ use crate::process::run_request;
 use crate::record::Moment;
 use crate::scope;
 use crate::start;
-use crate::state::{ACTIVE, ANNOTATIONS, CONFIG, SCOPES, SETTINGS, SPANS, phase};
+use crate::state::{ACTIVE, ANNOTATIONS, CONFIG, SCOPES, SETTINGS, SPANS, is_recording, phase};
 use crate::sys;
 use crate::thread::Thread;
 use core::ffi::{CStr, c_char};
@@ -46,6 +46,9 @@ fn ignore(address: usize) {
 /// Checks now; the leaked bytes, or -1.
 #[inline(always)]
 fn check_now(scope: u32) -> i64 {
+    if !is_recording() {
+        return 0;
+    }
     let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return -1 };
     if is_empty_scope(scope) {
         return 0;
@@ -93,7 +96,7 @@ exported! {
         number
     }
     fn heapcheck_scope_check(scope: u32) -> i64 {
-        if scope == 0 { -1 } else { check_now(scope) }
+        if scope == 0 && is_recording() { -1 } else { check_now(scope) }
     }
     fn heapcheck_scope_end(scope: u32) {
         let (Some(thread), Some(found)) = (current(), SCOPES.get(scope)) else { return };
@@ -125,5 +128,5 @@ exported! {
         }
     }
     fn __lsan_do_recoverable_leak_check() -> i32 { i32::from(check_now(0) > 0) }
-    fn __lsan_do_leak_check() { crate::process::check_once_and_for_all() }
+    fn __lsan_do_leak_check() { crate::process::check_or_end() }
 }

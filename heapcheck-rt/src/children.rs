@@ -8,7 +8,7 @@
 //! `environ` ends with null and its strings with zero; no other thread exists yet.
 
 use crate::options::{Children, Options};
-use crate::start::environment;
+use crate::start::{self, CHILD_OF, environment};
 use core::ffi::CStr;
 
 /// Whether `path` lies below `folder`.
@@ -19,18 +19,22 @@ pub(crate) fn is_below(path: &[u8], folder: &[u8]) -> bool {
 
 /// Prepares the environment for children.
 pub(crate) fn prepare(options: &Options<'_>) {
-    if options.children != Children::None {
-        return;
-    }
     let mut entry = environment();
-    if entry.is_null() {
+    let is_child = start::variable(CHILD_OF).is_some();
+    if entry.is_null() || is_child || options.children == Children::All {
         return;
     }
+    let follows = options.children != Children::None;
     // SAFETY: see the head of this file.
     unsafe {
         while !(*entry).is_null() {
             let text = CStr::from_ptr((*entry).cast()).to_bytes();
-            if text.starts_with(b"HEAPCHECK=") || (text.starts_with(b"LD_PRELOAD=") && !strip(*entry as *mut u8, text.len())) {
+            if follows {
+                if text.starts_with(b"HEAPCHECK_CHILDREN=") {
+                    core::ptr::copy_nonoverlapping(CHILD_OF.as_ptr(), *entry as *mut u8, CHILD_OF.len());
+                }
+                entry = entry.add(1);
+            } else if text.starts_with(b"HEAPCHECK=") || (text.starts_with(b"LD_PRELOAD=") && !strip(*entry as *mut u8, text.len())) {
                 remove(entry);
             } else {
                 entry = entry.add(1);

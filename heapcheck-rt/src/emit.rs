@@ -29,7 +29,7 @@ use crate::state::REGION;
 use crate::symbols;
 use crate::sys;
 use crate::text::Text;
-use crate::thread::LIVE;
+use crate::thread::{LIVE, NAME_BYTES};
 use core::cell::UnsafeCell;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -52,6 +52,8 @@ impl Sink for FdSink {
 #[derive(Debug)]
 pub(crate) struct RecordState {
     fd: i32,
+    /// Device and inode: descriptors can be closed and numbers used again behind our back.
+    identity: (u64, u64),
     paused: Option<Paused>,
     path: [u8; PATH_MAX],
     path_len: usize,
@@ -76,6 +78,7 @@ impl RecordCell {
     pub(crate) const fn new() -> Self {
         Self(UnsafeCell::new(RecordState {
             fd: -1,
+            identity: (0, 0),
             paused: None,
             path: [0; PATH_MAX],
             path_len: 0,
@@ -106,6 +109,14 @@ impl Recorder {
         Self { _held: held, state, options }
     }
 
+    /// Locks the record if nobody holds it.
+    pub(crate) fn try_open(options: &'static Options<'static>) -> Option<Self> {
+        let held = RECORD_LOCK.try_hold()?;
+        // SAFETY: the lock is held.
+        let state = unsafe { &mut *RECORD.0.get() };
+        Some(Self { _held: held, state, options })
+    }
+
     /// The number of the check that comes next.
     pub(crate) fn next_number(&mut self) -> u32 {
         self.state.checks += 1;
@@ -121,6 +132,7 @@ impl Recorder {
         let folder = self.options.out.unwrap_or(self.options.dump);
         let Some(fd) = create(folder, self.state) else { return false };
         self.state.fd = sys::move_fd(fd, 700);
+        self.state.identity = sys::file_identity(self.state.fd).unwrap_or((0, 0));
         let mut exe = [0u8; PATH_MAX];
         let exe_len = sys::read_link(b"/proc/self/exe\0", &mut exe).unwrap_or(0);
         let mut args = [0u8; 2048];
@@ -142,7 +154,7 @@ impl Recorder {
     /// Runs `write` on the record, if it is open.
     fn with(&mut self, write: impl FnOnce(&mut Writer<FdSink>, &mut RecordState) -> Result<(), SinkError>) {
         let Some(paused) = self.state.paused else { return };
-        if let Err(SinkError::Io(9)) = sys::write_all(self.state.fd, b"").map_err(|errno| SinkError::Io(errno.0)) {
+        if sys::file_identity(self.state.fd) != Ok(self.state.identity) {
             self.reopen();
         }
         let mut writer = Writer::resume(FdSink(self.state.fd), paused);
@@ -155,6 +167,8 @@ impl Recorder {
     /// The program closed our descriptor (daemons close all they find): the file is still there by its name.
     fn reopen(&mut self) {
         let path = &self.state.path[..self.state.path_len];
+        // Whatever has our number now belongs to the program.
+        self.state.fd = -1;
         if let Ok(fd) = sys::open(path, sys::O_WRONLY | sys::O_APPEND | sys::O_CLOEXEC, 0) {
             self.state.fd = sys::move_fd(fd, 700);
         }
@@ -219,6 +233,7 @@ impl Recorder {
         if core::mem::replace(&mut self.state.ended, true) {
             return;
         }
+        self.with(|_, _| Ok(()));
         let Some(paused) = self.state.paused.take() else { return };
         let end = End { exit_status, moment: self.state.checked, outcome, reason };
         let _ = Writer::resume(FdSink(self.state.fd), paused).end(&end);
@@ -320,7 +335,7 @@ fn write_threads(writer: &mut Writer<FdSink>, stopped: &Stopped) -> Result<(), S
         let way = stopped.threads().iter().find(|stopped| stopped.tid == tid).map(|found| stop_way(found.method));
         let otherwise = if alive { StopWay::Caller } else { StopWay::Ended };
         let mut name = [0u8; 16];
-        let name_len = thread.read_name(&mut name);
+        let name_len = THREADS.read_name(thread.number, &mut name);
         outcome = outcome.and_then(|()| {
             writer.thread(&ThreadItem {
                 index: thread.number,
@@ -394,18 +409,19 @@ fn write_graph(
 /// What the plain report asks for.
 struct Names<'a> {
     modules: &'a Modules,
-    names: Buf<[u8; 16]>,
+    names: Buf<(u32, [u8; NAME_BYTES])>,
 }
 
 impl<'a> Names<'a> {
-    fn of(modules: &'a Modules) -> Self {
-        let mut names = Buf::new(&SCRATCH);
-        let _ = names.resize(THREADS.count() as usize, [0u8; 16]);
-        THREADS.each(|thread| {
-            if let Some(name) = names.as_mut_slice().get_mut(thread.number as usize) {
-                thread.read_name(name);
+    fn of(modules: &'a Modules, threads: impl Iterator<Item = u32>) -> Self {
+        let mut names: Buf<(u32, [u8; NAME_BYTES])> = Buf::new(&SCRATCH);
+        for number in threads {
+            if !names.as_slice().iter().any(|(known, _)| *known == number) {
+                let mut name = [0; NAME_BYTES];
+                THREADS.read_name(number, &mut name);
+                let _ = names.push((number, name));
             }
-        });
+        }
         Self { modules, names }
     }
 }
@@ -426,7 +442,8 @@ impl Facts for Names<'_> {
         if thread == 0 {
             return b"";
         }
-        let name = self.names.as_slice().get(thread as usize).map_or(&b""[..], |name| &name[..]);
+        let found = self.names.as_slice().iter().find(|(number, _)| *number == thread);
+        let name = found.map_or(&b""[..], |(_, name)| &name[..]);
         &name[..name.iter().position(|byte| *byte == 0).unwrap_or(name.len())]
     }
 
@@ -445,7 +462,7 @@ pub(crate) fn report(
     plain::order(findings.leaks.as_mut_slice());
     let mut sink = FdSink(report_fd(options));
     let mut text = Text::new(&mut sink);
-    let facts = Names::of(modules);
+    let facts = Names::of(modules, findings.leaks.as_slice().iter().map(|leak| leak.thread));
     let checked = Checked {
         mode: request.mode,
         moment: request.moment,
@@ -494,7 +511,7 @@ pub(crate) fn fault(fault: &Fault) {
     {
         let mut sink = FdSink(report_fd(options));
         let mut text = Text::new(&mut sink);
-        plain::write_fault(&mut text, fault, &Names::of(&modules));
+        plain::write_fault(&mut text, fault, &Names::of(&modules, core::iter::once(fault.thread)));
         if recorder.state.paused.is_some() {
             plain::write_record(&mut text, path_of(&recorder));
         }

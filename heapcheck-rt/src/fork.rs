@@ -59,9 +59,9 @@ extern "C" fn after_in_child() {
     PROCESS.store(sys::process_id(), Relaxed);
     SETTINGS.generation.fetch_add(1, Relaxed);
     EXITING.store(false, Relaxed);
+    each_lock(Lock::release);
     THREADS.keep_only(Thread::current().map(|thread| &*thread));
     park::WORLD.forget_others();
-    each_lock(Lock::release);
     let Some(options) = CONFIG.options() else { return };
     let mut recorder = Recorder::open(options);
     recorder.begin_anew();

@@ -25,8 +25,8 @@ use crate::scope;
 use crate::space::{Grow, OutOfMemory, Slot, Space};
 use crate::starts;
 use crate::state::{ANNOTATIONS, CHECK, CONFIG, DEPOT, PAGES, REGION, SCOPES, SCRATCH, SPANS, THREADS};
-use crate::stop::{Method, Methods, Stopped, stop};
-use crate::stopped_heap::{ArenaMemory, StoppedHeap};
+use crate::stop::{Method, Methods, QUIET_SIGNAL, Stopped, stop};
+use crate::stopped_heap::{ArenaMemory, MadeReadable, StoppedHeap};
 use crate::suppressions::Suppressions;
 use crate::sys;
 use crate::thread::{LIVE, Thread};
@@ -85,7 +85,9 @@ fn inspect(
     let stopped = stop_world(options, facts.as_slice())?;
     let stopped_at = sys::monotonic_ns();
     let heap = StoppedHeap::new(&SPANS, PAGES.slots());
-    let roots = collect_roots(request, options, modules, &stopped, facts.as_slice())?;
+    let maps = Maps::read(&SCRATCH).map_err(|_| Failed("/proc/self/maps cannot be read"))?;
+    let _readable = MadeReadable::open(&maps, &heap)?;
+    let roots = collect_roots(request, options, modules, &maps, &stopped, facts.as_slice())?;
     let mut bytes = Buf::new(&SCRATCH);
     bytes.resize(heap.slots(), 0u8)?;
     mark_from(&heap, request.mode, options, &roots, &mut bytes)?;
@@ -145,7 +147,18 @@ fn stop_world(options: &Options<'_>, facts: &[ThreadFacts]) -> Result<Stopped, F
         ptrace: options.stop.has(StopWays::PTRACE),
         stack: options.stop.has(StopWays::STACK),
     };
-    stop(&SCRATCH, options.stop_signal, ways, known.as_slice()).map_err(|_| Failed("the threads could not be stopped"))
+    // A debugger that is not told otherwise halts the program at every real-time signal.
+    let signal = if is_traced() { QUIET_SIGNAL } else { options.stop_signal };
+    stop(&SCRATCH, signal, ways, known.as_slice()).map_err(|_| Failed("the threads could not be stopped"))
+}
+
+/// Whether a debugger holds this process.
+fn is_traced() -> bool {
+    const FIELD: &[u8] = b"\nTracerPid:\t";
+    let mut status = [0u8; 2048];
+    let len = emit::read_file(b"/proc/self/status\0", &mut status);
+    let at = status[..len].windows(FIELD.len()).position(|window| window == FIELD);
+    at.is_some_and(|at| status.get(at + FIELD.len()).is_some_and(|digit| *digit != b'0'))
 }
 
 fn root_kinds(options: &Options<'_>) -> RootKinds {
@@ -167,9 +180,13 @@ fn root_kinds(options: &Options<'_>) -> RootKinds {
 }
 
 fn collect_roots(
-    request: &Request, options: &Options<'_>, modules: &Modules, stopped: &Stopped, threads: &[ThreadFacts],
+    request: &Request,
+    options: &Options<'_>,
+    modules: &Modules,
+    maps: &Maps,
+    stopped: &Stopped,
+    threads: &[ThreadFacts],
 ) -> Result<Roots, Failed> {
-    let maps = Maps::read(&SCRATCH).map_err(|_| Failed("/proc/self/maps cannot be read"))?;
     let mut pending = Buf::new(&SCRATCH);
     starts::each_pending(|word| pending.push(word))?;
     for gone in THREADS.departed() {
@@ -188,7 +205,7 @@ fn collect_roots(
         stopped,
         caller,
         modules,
-        maps: &maps,
+        maps,
         threads,
         regions: regions.as_slice(),
         pending: pending.as_slice(),
@@ -235,7 +252,7 @@ fn mark_more(heap: &StoppedHeap, blocks: &[usize], bytes: &mut Buf<u8>) -> Resul
 /// Whether a block counts in this check.
 fn counts(request: &Request, live: &Live) -> bool {
     let late_enough = request.mode != Mode::Minimal || live.state & EARLY == 0;
-    late_enough && (request.scope == 0 || SCOPES.is_within(live.scope, request.scope))
+    late_enough && (request.scope == 0 || live.scope == request.scope)
 }
 
 /// Whether ld.so allocated the block for itself: it keeps track of such blocks in places of its own.
@@ -244,6 +261,14 @@ fn is_loaders(modules: &Modules, trace: u32) -> bool {
     inner
         .and_then(|pc| modules.find(pc.wrapping_sub(1)))
         .is_some_and(|module| modules.all()[module].role == Role::Loader)
+}
+
+/// Whether code of the executable is in the trace: what libraries set up before `main` without it is theirs for good.
+fn has_program_frame(modules: &Modules, trace: u32) -> bool {
+    DEPOT.trace(trace).pcs.iter().filter_map(|pc| modules.find(pc.wrapping_sub(1))).any(|module| {
+        // The program's start code calls every library's constructors.
+        modules.all()[module].role == Role::Program
+    })
 }
 
 /// Classifies what was not reached. Blocks of ld.so and suppressed ones are then reached after all, with what hangs on
@@ -306,7 +331,8 @@ fn add_unfreed(
     let mut outcome = Ok(());
     heap.each_live(&mut |slot, _| {
         let Some(live) = SPANS.meta(slot.id).live() else { return };
-        let immortal = live.state & (IGNORED | EARLY) != 0
+        let immortal = live.state & IGNORED != 0
+            || (live.state & EARLY != 0 && !has_program_frame(modules, live.trace))
             || is_loaders(modules, live.trace)
             || suppressions.is_immortal(modules, live.trace);
         if outcome.is_err() || immortal || !counts(request, &live) {

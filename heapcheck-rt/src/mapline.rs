@@ -50,6 +50,10 @@ impl Perms {
     pub(crate) const fn executable(self) -> bool {
         self.0 & 4 != 0
     }
+    /// The protection as mprotect(2) takes it.
+    pub(crate) const fn protection(self) -> usize {
+        (self.0 & 7) as usize
+    }
     /// Whether stores are seen by other processes.
     pub(crate) const fn shared(self) -> bool {
         self.0 & 8 != 0

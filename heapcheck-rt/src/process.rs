@@ -21,39 +21,14 @@ use crate::options::{Mode, Options};
 use crate::record::{Moment, NoteKind, Outcome};
 use crate::state::{ACTIVE, CONFIG, COVERAGE, DONE, EXITING, MAIN, SETTINGS, THREADS, enter, phase};
 use crate::sys::{self, libc};
-use crate::thread::Thread;
-use crate::{children, fork, pthreads, start, verify};
+use crate::{fork, verify};
 use core::ffi::c_void;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 weak_symbol!(on_exit_symbol = "on_exit");
 
-#[used]
-#[unsafe(link_section = ".init_array")]
-static CONSTRUCTOR: extern "C" fn() = construct;
-
-/// Runs before the constructors of the program.
-extern "C" fn construct() {
-    if Thread::current().or_else(start::attach).is_none() {
-        return;
-    }
-    let Some(options) = CONFIG.options() else { return };
-    children::prepare(options);
-    pthreads::make_key();
-    fork::prepare();
-    register_last_handler();
-    if options.verify {
-        verify::prepare();
-    }
-    enter(ACTIVE);
-    crate::program::cover();
-    if options.out.is_some() {
-        Recorder::open(options).begin();
-    }
-    crate::demand::prepare(options);
-}
-
-fn register_last_handler() {
+/// Registers the handler that runs after all others.
+pub(crate) fn register_last_handler() {
     let symbol = on_exit_symbol();
     // SAFETY: the symbol has this type (on_exit(3)); the handlers take what libc passes.
     unsafe {
@@ -108,7 +83,6 @@ fn before_destructors() {
 fn checks_at_exit(options: &Options<'_>) -> bool {
     options.detect_leaks && options.check_at_exit && options.mode != Some(Mode::Local)
         && !COVERAGE.is_turned_off()
-        && !COVERAGE.is_done()
 }
 
 /// Checks the whole process and answers whether that was possible.
@@ -130,15 +104,15 @@ pub(crate) fn run_request(options: &'static Options<'static>, request: &Request)
     }
 }
 
-/// Checks now, and never again; ends the process when something leaked (`__lsan_do_leak_check`).
+/// Checks now and ends the process when something leaked (`__lsan_do_leak_check`). When nothing did, the program goes on
+/// and is checked again at its end; LeakSanitizer would look no more.
 #[inline(never)]
-pub(crate) fn check_once_and_for_all() {
+pub(crate) fn check_or_end() {
     let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
-    if EXITING.swap(true, AcqRel) || COVERAGE.is_turned_off() || !options.detect_leaks {
+    if COVERAGE.is_turned_off() || !options.detect_leaks {
         return;
     }
     let leaked = run(options, Moment::Call);
-    COVERAGE.set_done();
     if leaked.is_some_and(|bytes| bytes > 0) {
         enter(DONE);
         let status = conclude(options, 0);
@@ -181,8 +155,8 @@ fn conclude(options: &'static Options<'static>, status: i32) -> i32 {
     let (outcome, reason) = match (recorder.found(), verdict) {
         (true, _) => (Outcome::Leaked, ""),
         (false, Some(reason)) => (Outcome::NoVerdict, reason),
-        (false, None) if recorder.was_checked() => (Outcome::Clean, ""),
-        (false, None) => (Outcome::NoCheck, no_check_reason(options)),
+        (false, None) if recorder.was_checked() || options.mode == Some(Mode::Local) => (Outcome::Clean, ""),
+        (false, None) => (Outcome::NoCheck, no_check_reason()),
     };
     let changed = if status == 0 && outcome == Outcome::Leaked { options.exit_code } else { status };
     recorder.end(changed, outcome, reason.as_bytes());
@@ -193,10 +167,8 @@ fn conclude(options: &'static Options<'static>, status: i32) -> i32 {
     changed
 }
 
-fn no_check_reason(options: &Options<'_>) -> &'static str {
-    if options.mode == Some(Mode::Local) {
-        "mode local checks scopes only, and none was checked"
-    } else if COVERAGE.is_turned_off() {
+fn no_check_reason() -> &'static str {
+    if COVERAGE.is_turned_off() {
         "the program's __lsan_is_turned_off says so"
     } else {
         "an option turns the check at exit off"
@@ -227,6 +199,23 @@ fn end_unchecked(status: i32, reason: &str) {
     let mut recorder = Recorder::open(options);
     let outcome = if recorder.found() { Outcome::Leaked } else { Outcome::NoCheck };
     recorder.end(status, outcome, reason.as_bytes());
+}
+
+/// Ends the record of a process that a fatal signal ends. Called from the signal's handler.
+pub(crate) fn end_in_crash(signal: i32) {
+    let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE && fork::is_this_process()) else { return };
+    let Some(mut recorder) = Recorder::try_open(options) else { return };
+    enter(DONE);
+    let reason = match signal {
+        4 => "the program died of SIGILL",
+        5 => "the program died of SIGTRAP",
+        7 => "the program died of SIGBUS",
+        8 => "the program died of SIGFPE",
+        11 => "the program died of SIGSEGV",
+        _ => "the program died of SIGSYS",
+    };
+    let outcome = if recorder.found() { Outcome::Leaked } else { Outcome::NoCheck };
+    recorder.end(128 + signal, outcome, reason.as_bytes());
 }
 
 macro_rules! exported {

@@ -11,8 +11,8 @@ use crate::foreign::{Coverage, Plan, survey};
 use crate::intervals::Span;
 use crate::lock::Lock;
 use crate::modules::{Modules, Role};
-use crate::options::Children;
 use crate::state::{CONFIG, COVERAGE, DEPOT, REGION, SCRATCH};
+use crate::start;
 use crate::symbols::MappedFile;
 use crate::sys;
 use core::cell::UnsafeCell;
@@ -28,8 +28,6 @@ pub(crate) struct Covered {
     /// There is a verdict only if the program was seen to allocate small blocks.
     if_seen: AtomicBool,
     turned_off: AtomicBool,
-    /// The program asked for its only check and got it.
-    done: AtomicBool,
     /// Where the executable lies.
     low: AtomicUsize,
     high: AtomicUsize,
@@ -45,7 +43,6 @@ impl Covered {
             reason: UnsafeCell::new(""),
             if_seen: AtomicBool::new(false),
             turned_off: AtomicBool::new(false),
-            done: AtomicBool::new(false),
             low: AtomicUsize::new(0),
             high: AtomicUsize::new(0),
         }
@@ -77,16 +74,6 @@ impl Covered {
     fn program_allocated(&self) -> bool {
         let program = self.low.load(Relaxed)..self.high.load(Relaxed);
         (1..=DEPOT.count() as u32).any(|trace| DEPOT.trace(trace).pcs.first().is_some_and(|pc| program.contains(pc)))
-    }
-
-    /// Notes that no further check is wanted.
-    pub(crate) fn set_done(&self) {
-        self.done.store(true, Relaxed);
-    }
-
-    /// Whether no further check is wanted.
-    pub(crate) fn is_done(&self) -> bool {
-        self.done.load(Relaxed)
     }
 
     /// Whether the program's `__lsan_is_turned_off` said so.
@@ -124,9 +111,8 @@ fn modules() -> Result<Modules, crate::space::OutOfMemory> {
     Modules::take(&SCRATCH, Span::new(REGION.heap.start(), REGION.heap.end()))
 }
 
-/// Whether this process is to be checked, by where its executable lies.
-pub(crate) fn is_wanted(children: Children<'_>) -> bool {
-    let Children::Below(folder) = children else { return true };
+/// Whether the executable of this process lies below a folder.
+pub(crate) fn lies_below(folder: &[u8]) -> bool {
     let mut exe = [0u8; 4096];
     let len = sys::read_link(b"/proc/self/exe\0", &mut exe).unwrap_or(0);
     is_below(&exe[..len], folder)
@@ -164,17 +150,31 @@ pub(crate) fn cover() {
 }
 
 fn ask(find: impl Fn(&CStr) -> usize) {
+    let defaults = find(c"__lsan_default_options");
+    // SAFETY: see the head of this file.
+    if let Some(text) = (defaults != 0).then(|| unsafe { call_for_text(defaults) }).flatten() {
+        start::read_options(text);
+    }
     let (off, suppressions) = (find(c"__lsan_is_turned_off"), find(c"__lsan_default_suppressions"));
     // SAFETY: see the head of this file; the string lives as long as the program.
     unsafe {
         if off != 0 && core::mem::transmute::<usize, extern "C" fn() -> i32>(off)() != 0 {
             COVERAGE.turned_off.store(true, Relaxed);
         }
-        if suppressions != 0 {
-            let text = core::mem::transmute::<usize, extern "C" fn() -> *const i8>(suppressions)();
-            if !text.is_null() {
-                CONFIG.set_suppressions(CStr::from_ptr(text.cast()).to_bytes());
-            }
+        if let Some(text) = (suppressions != 0).then(|| call_for_text(suppressions)).flatten() {
+            CONFIG.set_suppressions(text);
         }
+    }
+}
+
+/// Calls a function that returns a C string or null.
+///
+/// # Safety
+/// The function has that type, and its string lives as long as the program.
+unsafe fn call_for_text(function: usize) -> Option<&'static [u8]> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let text = core::mem::transmute::<usize, extern "C" fn() -> *const i8>(function)();
+        (!text.is_null()).then(|| CStr::from_ptr(text.cast()).to_bytes())
     }
 }

@@ -74,8 +74,10 @@ mod program;
 mod fork;
 mod pthreads;
 mod process;
+mod crash;
 mod demand;
 mod capi;
+mod construct;
 
 // A static program has std's handler; a static C program has none.
 #[cfg(any(not(heapcheck_static), heapcheck_alone))]

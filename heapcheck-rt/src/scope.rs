@@ -123,16 +123,11 @@ pub(crate) fn hand_in(scopes: &Scopes, thread: &Thread) {
     }
 }
 
-/// About how many blocks of `scope` and those below it live: exact when their threads are quiet.
+/// How many blocks of `scope` live: exact when its threads are quiet.
 pub(crate) fn live_blocks(scopes: &Scopes, scope: u32) -> i64 {
-    let mut live = 0;
-    for number in scope..scopes.count() {
-        if scopes.is_within(number, scope) {
-            live += scopes.get(number).map_or(0, |found| found.live.load(Relaxed));
-        }
-    }
+    let mut live = scopes.get(scope).map_or(0, |found| found.live.load(Relaxed));
     THREADS.each(|thread| {
-        if scopes.is_within(thread.scope, scope) {
+        if thread.scope == scope {
             live += thread.balance();
         }
     });

@@ -107,6 +107,8 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("fork.rs", include_str!("fork.rs")),
     ("pthreads.rs", include_str!("pthreads.rs")),
     ("process.rs", include_str!("process.rs")),
+    ("crash.rs", include_str!("crash.rs")),
+    ("construct.rs", include_str!("construct.rs")),
     ("demand.rs", include_str!("demand.rs")),
     ("capi.rs", include_str!("capi.rs")),
 ];

@@ -26,6 +26,10 @@ use crate::thread::Thread;
 use core::ffi::CStr;
 use core::sync::atomic::Ordering::Relaxed;
 
+/// What `HEAPCHECK_CHILDREN` is called in children that are followed only below a folder: as long as the other name, so
+/// that it can be changed where it stands.
+pub(crate) const CHILD_OF: &[u8; 18] = b"HEAPCHECK_CHILD_OF";
+
 weak_symbol!(stack_end_symbol = "__libc_stack_end");
 weak_symbol!(environ_symbol = "environ");
 weak_symbol!(libc_malloc = "__libc_malloc");
@@ -60,7 +64,8 @@ fn begin() {
         Ok(options) => options,
         Err(error) => refuse(&error),
     };
-    if options.mode.is_none() || !program::is_wanted(options.children) {
+    let is_wanted = variable(CHILD_OF).is_none_or(program::lies_below);
+    if options.mode.is_none() || !is_wanted {
         return enter(DORMANT);
     }
     let opened = REGION.reserve().and_then(|()| {
@@ -76,6 +81,18 @@ fn begin() {
     unsafe { CONFIG.set_options(options) };
     apply(&options);
     enter(EARLY);
+}
+
+/// Reads the options anew, on top of what the program brings along.
+pub(crate) fn read_options(defaults: &'static [u8]) {
+    match options::parse(defaults, variable) {
+        Ok(options) => {
+            // SAFETY: the constructor calls this: there is one thread.
+            unsafe { CONFIG.set_options(options) };
+            apply(&options);
+        }
+        Err(error) => refuse(&error),
+    }
 }
 
 /// Ends a process whose settings make no sense: a wrong check would be worse than none.

@@ -54,6 +54,10 @@ impl Methods {
 /// The default signal, `SIGRTMAX - 2`.
 pub(crate) const STOP_SIGNAL: i32 = 62;
 
+/// `SIGURG`: the one signal that debuggers pass on without stopping and that programs ignore unless told otherwise. It
+/// coalesces, so it is used only under a tracer; a thread that misses it is stopped in another way.
+pub(crate) const QUIET_SIGNAL: i32 = 23;
+
 /// How a thread was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -149,7 +153,7 @@ pub(crate) fn stop(
     methods: Methods,
     known: &[i32],
 ) -> Result<Stopped, StopError> {
-    if !(34..=64).contains(&signal) {
+    if !(34..=64).contains(&signal) && signal != QUIET_SIGNAL {
         return Err(StopError::BadSignal(signal));
     }
     let held = WORLD.lock.hold();

@@ -9,7 +9,10 @@ use crate::arch;
 use crate::arena::{Arena, Buf};
 use crate::heap::span::{LARGE, SMALL, Spans};
 use crate::limits::SPAN_BYTES;
-use crate::space::{Memory, Run, Slot, Space};
+use crate::maps::Maps;
+use crate::space::{Grow, Memory, OutOfMemory, Run, Slot, Space};
+use crate::state::SCRATCH;
+use crate::sys;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 /// The heap of a stopped world.
@@ -25,6 +28,36 @@ impl StoppedHeap {
     /// The heap as it is now; `slots` is the number behind its last block.
     pub(crate) fn new(spans: &'static Spans, slots: usize) -> Self {
         Self { spans, start: spans.start(), end: spans.top(), slots }
+    }
+}
+
+/// Pages of blocks that the program made unreadable, readable while this lives.
+#[derive(Debug)]
+pub(crate) struct MadeReadable(Buf<(usize, usize, usize)>);
+
+impl MadeReadable {
+    /// Opens them for reading.
+    pub(crate) fn open(maps: &Maps, heap: &StoppedHeap) -> Result<Self, OutOfMemory> {
+        let mut opened = Self(Buf::new(&SCRATCH));
+        for mapping in maps.all().iter().filter(|mapping| !mapping.perms.readable()) {
+            let (start, end) = (mapping.start.max(heap.start), mapping.end.min(heap.end));
+            if start >= end {
+                continue;
+            }
+            opened.0.push((start, end - start, mapping.perms.protection()))?;
+            // SAFETY: the world is stopped, so nobody can rely on a fault here; `drop` restores what was.
+            let _ = unsafe { sys::protect(start, end - start, sys::PROT_READ) };
+        }
+        Ok(opened)
+    }
+}
+
+impl Drop for MadeReadable {
+    fn drop(&mut self) {
+        for (start, bytes, protection) in self.0.as_slice() {
+            // SAFETY: the protection that the program chose for its own pages.
+            let _ = unsafe { sys::protect(*start, *bytes, *protection) };
+        }
     }
 }
 

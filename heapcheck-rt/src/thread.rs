@@ -31,6 +31,9 @@ const ABANDONED: u32 = 3;
 /// Bytes of a thread's name, the zero included (prctl(2), PR_SET_NAME).
 pub(crate) const NAME_BYTES: usize = 16;
 
+/// Threads that are told apart: as many as block metadata has bits for. Later ones use the numbers again.
+const NUMBERS: u32 = 1 << 16;
+
 /// A thread.
 #[derive(Debug)]
 #[repr(C)]
@@ -59,8 +62,6 @@ pub(crate) struct Thread {
     pub(crate) state: AtomicU32,
     /// Rounds of thread-specific destructors seen.
     pub(crate) rounds: u32,
-    /// The name that it had last, kept when it leaves.
-    name: [u8; NAME_BYTES],
     next: AtomicUsize,
 }
 
@@ -83,6 +84,9 @@ pub(crate) struct Threads {
     pub(crate) lock: Lock,
     first: AtomicUsize,
     count: AtomicU32,
+    numbers: AtomicU32,
+    /// The names that threads had last, by number; made when the first one leaves.
+    names: AtomicUsize,
     departed: UnsafeCell<Buf<Departed>>,
 }
 
@@ -134,15 +138,6 @@ impl Thread {
         balance
     }
 
-    /// Reads its name, as it is or was, and returns its length.
-    pub(crate) fn read_name(&self, name: &mut [u8; NAME_BYTES]) -> usize {
-        *name = self.name;
-        if self.state.load(Relaxed) == LIVE {
-            sys::read_thread_name(self.tid.load(Relaxed), name);
-        }
-        name.iter().position(|byte| *byte == 0).unwrap_or(NAME_BYTES)
-    }
-
     /// Whether the thread is past its destructors.
     pub(crate) fn is_leaving(&self) -> bool {
         self.state.load(Relaxed) == LEAVING
@@ -156,6 +151,8 @@ impl Threads {
             lock: Lock::new(),
             first: AtomicUsize::new(0),
             count: AtomicU32::new(0),
+            numbers: AtomicU32::new(0),
+            names: AtomicUsize::new(0),
             departed: UnsafeCell::new(Buf::new(arena)),
         }
     }
@@ -171,6 +168,7 @@ impl Threads {
         };
         // SAFETY: the record is vacant or new, so it is the calling thread's from here on.
         let thread = unsafe { &mut *(address as *mut Thread) };
+        thread.number = self.numbers.fetch_add(1, Relaxed) % NUMBERS;
         thread.set_born(born);
         (thread.scope, thread.disabled, thread.rounds) = (0, 0, 0);
         thread.capture.clear();
@@ -206,7 +204,7 @@ impl Threads {
         let address = self.arena.take(size_of::<Thread>())?;
         // SAFETY: the piece is zeroed, large enough, and page aligned; zeros are a valid vacant record.
         let thread = unsafe { &mut *(address as *mut Thread) };
-        thread.number = self.count.fetch_add(1, Relaxed);
+        self.count.fetch_add(1, Relaxed);
         thread.next.store(self.first.load(Relaxed), Relaxed);
         self.first.store(address, Release);
         Ok(address)
@@ -240,8 +238,37 @@ impl Threads {
                 vanished: false,
             });
         }
-        sys::read_thread_name(thread.tid.load(Relaxed), &mut thread.name);
+        self.keep_name(thread);
         thread.state.store(LEAVING, Release);
+    }
+
+    fn keep_name(&self, thread: &Thread) {
+        if self.names.load(Relaxed) == 0 {
+            let Ok(names) = self.arena.take(NUMBERS as usize * NAME_BYTES) else { return };
+            self.names.store(names, Release);
+        }
+        let mut name = [0u8; NAME_BYTES];
+        sys::read_thread_name(thread.tid.load(Relaxed), &mut name);
+        // SAFETY: the table has a place for every number, and the lock is held.
+        unsafe {
+            (self.names.load(Relaxed) as *mut [u8; NAME_BYTES]).add(thread.number as usize).write(name);
+        }
+    }
+
+    /// Reads the name of a thread, as it is or was, and returns its length.
+    pub(crate) fn read_name(&self, number: u32, name: &mut [u8; NAME_BYTES]) -> usize {
+        *name = [0; NAME_BYTES];
+        let names = self.names.load(Acquire);
+        if names != 0 {
+            // SAFETY: as in `keep_name`; a name that is just being written may come out mixed.
+            *name = unsafe { (names as *const [u8; NAME_BYTES]).add((number % NUMBERS) as usize).read() };
+        }
+        self.each(|thread| {
+            if thread.number == number && thread.state.load(Relaxed) == LIVE {
+                sys::read_thread_name(thread.tid.load(Relaxed), name);
+            }
+        });
+        name.iter().position(|byte| *byte == 0).unwrap_or(NAME_BYTES)
     }
 
     /// Notes what the calling thread returns.

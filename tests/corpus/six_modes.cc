@@ -9,7 +9,7 @@
 // run: HEAPCHECK=as-is -> leak direct 1001, direct 1002, ...
 // run: HEAPCHECK= -> unchecked
 // run: HEAPCHECK=maximal -> unchecked; exit 2; stderr maximal; no-stderr main ran
-// run: HEAPCHECK=Normal -> unchecked; exit 2; stderr Normal
+// run: HEAPCHECK=Norml -> unchecked; exit 2; stderr Norml
 #include "support.h"
 #include <sys/mman.h>
 

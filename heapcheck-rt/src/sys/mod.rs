@@ -372,6 +372,7 @@ pub(crate) struct SignalAction {
 }
 
 pub(crate) const SA_SIGINFO: u64 = 4;
+pub(crate) const SA_NODEFER: u64 = 0x4000_0000;
 pub(crate) const SA_RESTART: u64 = 0x1000_0000;
 pub(crate) const SA_ONSTACK: u64 = 0x0800_0000;
 const SA_RESTORER: u64 = 0x0400_0000;

@@ -1,8 +1,8 @@
 /* A library that holds blocks for the program: in a global, in a thread-local, or not at all. */
 #include "support.h"
 
-void *global_held;
-static __thread void *thread_held;
+void *volatile global_held;
+static __thread void *volatile thread_held;
 
 void hold_in_global(size_t size) { global_held = allocate(size); }
 void hold_in_thread(size_t size) { thread_held = allocate(size); }
