@@ -20,7 +20,6 @@ extern "C" fn construct() {
         return;
     }
     let Some(options) = CONFIG.options() else { return };
-    children::prepare(options);
     pthreads::make_key();
     fork::prepare();
     register_last_handler();
@@ -29,6 +28,9 @@ extern "C" fn construct() {
     }
     enter(ACTIVE);
     program::cover();
+    // The program may have brought options of its own.
+    let Some(options) = CONFIG.options() else { return };
+    children::prepare(options);
     if options.out.is_some() {
         Recorder::open(options).begin();
     }

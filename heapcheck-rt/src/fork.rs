@@ -60,7 +60,7 @@ extern "C" fn after_in_child() {
     SETTINGS.generation.fetch_add(1, Relaxed);
     EXITING.store(false, Relaxed);
     each_lock(Lock::release);
-    THREADS.keep_only(Thread::current().map(|thread| &*thread));
+    THREADS.keep_only(Thread::current());
     park::WORLD.forget_others();
     let Some(options) = CONFIG.options() else { return };
     let mut recorder = Recorder::open(options);

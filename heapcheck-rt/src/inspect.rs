@@ -281,8 +281,9 @@ fn find_leaks(
         return add_unfreed(request, heap, modules, suppressions, findings).map(|()| None);
     }
     let mut excused = Buf::new(&SCRATCH);
+    let trusts_loader = CONFIG.options().is_none_or(|options| options.roots.has(RootSwitches::DTV));
     for_each_unreached(heap, bytes, |slot, live| {
-        if is_loaders(modules, live.trace) {
+        if (trusts_loader && is_loaders(modules, live.trace)) || THREADS.is_inherited(live.thread) {
             excused.push(slot.base)?;
         } else if let Some(rule) = suppressions.find(modules, live.trace) {
             excused.push(slot.base)?;

@@ -3,7 +3,7 @@
 // run: HEAPCHECK=normal -> clean
 // run: HEAPCHECK=normal HEAPCHECK_ROOTS=all,-maps -> clean
 // run: HEAPCHECK=strict -> clean
-// run: HEAPCHECK=normal HEAPCHECK_ROOTS=all,-maps,-stacks -> leak 1001, ...
+// run: HEAPCHECK=normal HEAPCHECK_ROOTS=all,-maps,-stacks,-registers -> leak 1001, ...
 #include "support.h"
 #include <sys/mman.h>
 
