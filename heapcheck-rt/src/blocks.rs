@@ -221,11 +221,19 @@ pub(crate) fn release(address: usize, caller: Caller) {
     if !meta.is_live() {
         return fault::bad_free(thread, address, caller);
     }
-    if meta.scope() != thread.quick_scope {
+    if meta.scope() != thread.scope {
         return release_rarely(thread, address, caller);
     }
+    let trace = match thread.free_stacks {
+        STACKS_OFF => 0,
+        STACKS_SHORT => match thread.capture.known(caller) {
+            Some(trace) => trace,
+            None => return release_rarely(thread, address, caller),
+        },
+        _ => return release_rarely(thread, address, caller),
+    };
     thread.count_free();
-    meta.set_freed(caller.pc(), 0);
+    meta.set_freed(caller.pc(), trace);
     let class = usize::from(span.class.load(Relaxed));
     let bin = thread.cache.bin(class);
     if bin.push(address, id) {
@@ -259,7 +267,7 @@ fn count_free(thread: &Thread, meta: &Meta) {
 
 #[inline(always)]
 fn free_trace_of(thread: &mut Thread, caller: Caller) -> u32 {
-    match SETTINGS.free_stacks.load(Relaxed) {
+    match thread.free_stacks {
         STACKS_OFF => 0,
         STACKS_SHORT => thread.capture.short(&RULES, &DEPOT, caller, SETTINGS.short_depth.load(Relaxed)),
         _ => thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed)),

@@ -112,7 +112,6 @@ pub(crate) fn lost_block(scopes: &Scopes, scope: u32) {
 pub(crate) fn enter(scopes: &Scopes, thread: &mut Thread, scope: u32) {
     hand_in(scopes, thread);
     thread.scope = scope;
-    thread.set_quick_scope();
 }
 
 /// Adds a thread's part to the count of its scope.

@@ -48,7 +48,7 @@ pub(crate) fn attach() -> Option<&'static mut Thread> {
     let thread = THREADS.attach(SETTINGS.born.load(Relaxed)).ok()?;
     let is_quick = SETTINGS.stacks.load(Relaxed) == STACKS_SHORT && SETTINGS.zero.load(Relaxed);
     thread.quick_bytes = if is_quick { usize::MAX } else { 0 };
-    thread.set_quick_scope();
+    thread.free_stacks = SETTINGS.free_stacks.load(Relaxed);
     find_stack(&mut thread.capture, thread.pointer);
     Some(thread)
 }
@@ -112,7 +112,7 @@ pub(crate) fn apply(options: &Options<'_>) {
         Stacks::Full => STACKS_FULL,
     };
     SETTINGS.stacks.store(if options.verify { STACKS_VERIFIED } else { stacks(options.stacks) }, Relaxed);
-    SETTINGS.free_stacks.store(stacks(options.free_stacks), Relaxed);
+    SETTINGS.free_stacks.store(stacks(options.free_stacks()), Relaxed);
     SETTINGS.depth.store(options.depth.min(DEPTH_MAX), Relaxed);
     SETTINGS.short_depth.store(options.short_depth.min(SHORT_MAX), Relaxed);
     SETTINGS.zero.store(options.zero, Relaxed);

@@ -42,8 +42,8 @@ pub(crate) struct Thread {
     /// What all its blocks have in common; see `heap::meta::tag`.
     pub(crate) tag: AtomicU64,
     pub(crate) scope: u32,
-    /// Blocks of this scope are released the quick way: the thread's own scope, or one that no block has.
-    pub(crate) quick_scope: u32,
+    /// How frees are traced; see `state`.
+    pub(crate) free_stacks: u8,
     /// Requests up to this size are served the quick way: none when traces are not short.
     pub(crate) quick_bytes: usize,
     /// Depth of `__lsan_disable`.
@@ -106,12 +106,6 @@ impl Thread {
     /// Sets the state bits that the thread's blocks are born with. Only while no other thread allocates.
     pub(crate) fn set_born(&self, born: u8) {
         self.tag.store(crate::heap::meta::tag(self.number as u16, born), Relaxed);
-    }
-
-    /// Follows a change of the scope or of how frees are traced.
-    pub(crate) fn set_quick_scope(&mut self) {
-        let traced = crate::state::SETTINGS.free_stacks.load(Relaxed) != crate::state::STACKS_OFF;
-        self.quick_scope = if traced { u32::MAX } else { self.scope };
     }
 
     /// Counts one allocation.

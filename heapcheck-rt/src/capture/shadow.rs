@@ -19,7 +19,18 @@
 //! Recorded slots lie above the stack pointer on the thread's own stack, between bounds that the caller checked; only
 //! the owning thread reads its shadow.
 
+use crate::arch;
 use crate::limits::{DEPTH_MAX, SHADOW_FRAMES};
+
+/// The words of a [`Proof`] where they lie side by side, as they do in code with frame pointers: compared at once.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+struct Pair {
+    /// The saved frame pointer and the return address.
+    words: [usize; 2],
+    /// All ones for each word that matters.
+    mask: [usize; 2],
+}
 
 /// The words that must not have changed for a frame to be still there.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +84,7 @@ pub(crate) struct Step {
 }
 
 /// A word that no program counter equals: the proof of a frame that must never be taken on trust.
-static NEVER: usize = 0;
+static NEVER: [usize; 2] = [0; 2];
 
 /// The shadow of a thread's stack.
 #[derive(Debug)]
@@ -88,7 +99,10 @@ pub(crate) struct Shadow {
     pub(crate) cut: bool,
     /// The trace of the whole shadow, 0 when not known.
     pub(crate) last_trace: u32,
+    /// Frames whose frame pointer was saved elsewhere than below the return address.
+    odd: usize,
     proofs: [Proof; SHADOW_FRAMES],
+    pairs: [Pair; SHADOW_FRAMES],
     frames: [Frame; SHADOW_FRAMES],
     pub(crate) steps: [Step; DEPTH_MAX],
 }
@@ -124,11 +138,15 @@ impl Shadow {
     /// Checks the frames outside of `index`. When some have changed, only those outside of them are left to join.
     #[inline(always)]
     fn trust(&mut self, index: usize) -> bool {
-        let mut differs = 0;
-        for proof in &self.proofs[index.saturating_sub(DEPTH_MAX)..index] {
-            differs |= proof.differs();
-        }
-        if differs == 0 {
+        let range = index.saturating_sub(DEPTH_MAX)..index;
+        let differs = if self.odd == 0 {
+            let slots = self.proofs[range.clone()].iter().map(|proof| proof.pc_slot - 8);
+            let pairs = self.pairs[range].iter();
+            arch::any_differs(slots.zip(pairs.map(|pair| (&pair.words, &pair.mask))))
+        } else {
+            self.proofs[range].iter().fold(0, |all, proof| all | proof.differs()) != 0
+        };
+        if !differs {
             self.trusted = index + 1;
             return true;
         }
@@ -160,13 +178,18 @@ impl Shadow {
             let frame = &self.frames[joined - 1];
             (hash, needs_bp) = (frame.hash, frame.needs_bp);
         }
+        // Frames that go take their oddity along. The count is only a hint for speed: too high is harmless.
+        if joined == 0 {
+            self.odd = 0;
+        }
         let mut index = joined;
-        for step in self.steps[..count].iter().rev() {
+        for place in (0..count).rev() {
+            let step = self.steps[place];
             hash = mix(hash, step.pc as u64);
             needs_bp = step.uses_bp || (step.keeps_bp && needs_bp);
             let (bp_slot, bp) =
                 if needs_bp && step.bp_slot != 0 { (step.bp_slot, step.bp) } else { (step.pc_slot, step.pc) };
-            self.proofs[index] = Proof { pc_slot: step.pc_slot, pc: step.pc, bp_slot, bp };
+            self.set_proof(index, Proof { pc_slot: step.pc_slot, pc: step.pc, bp_slot, bp });
             self.frames[index] = Frame { sp: step.sp, bp: step.bp, hash, needs_bp };
             index += 1;
         }
@@ -178,9 +201,22 @@ impl Shadow {
     #[inline(always)]
     pub(crate) fn reached_through(&mut self, joined: usize, bp_slot: usize) {
         let frame = &self.frames[joined - 1];
-        let proof = &mut self.proofs[joined - 1];
+        let mut proof = self.proofs[joined - 1];
         (proof.bp_slot, proof.bp) =
             if frame.needs_bp && bp_slot != 0 { (bp_slot, frame.bp) } else { (proof.pc_slot, proof.pc) };
+        self.set_proof(joined - 1, proof);
+    }
+
+    #[inline(always)]
+    fn set_proof(&mut self, index: usize, proof: Proof) {
+        let below = proof.bp_slot == proof.pc_slot - 8;
+        let matters = proof.bp_slot != proof.pc_slot;
+        self.pairs[index] = Pair {
+            words: [if below { proof.bp } else { 0 }, proof.pc],
+            mask: [if below { usize::MAX } else { 0 }, usize::MAX],
+        };
+        self.odd += usize::from(matters && !below);
+        self.proofs[index] = proof;
     }
 
     /// Makes room in a deep recursion: keeps the innermost frames.
@@ -189,6 +225,7 @@ impl Shadow {
     fn slide(&mut self, joined: usize) -> usize {
         let first = joined - DEPTH_MAX.min(joined);
         self.proofs.copy_within(first..joined, 0);
+        self.pairs.copy_within(first..joined, 0);
         self.frames.copy_within(first..joined, 0);
         self.cut = true;
         joined - first
@@ -203,13 +240,14 @@ impl Shadow {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.len = 0;
+        self.odd = 0;
         self.last_trace = 0;
     }
 }
 
 /// The slot of a frame whose predecessor says nothing about it, as across a signal: it is walked anew each time.
 pub(crate) fn never_trusted() -> usize {
-    &raw const NEVER as usize
+    &raw const NEVER as usize + 8
 }
 
 /// One step of the running hash.

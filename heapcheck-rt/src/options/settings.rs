@@ -161,8 +161,8 @@ pub struct Options<'a> {
     pub check_at_exit: bool,
     /// How much of the stack of an allocation is kept.
     pub stacks: Stacks,
-    /// How much of the stack of a free is kept.
-    pub free_stacks: Stacks,
+    /// How much of the stack of a free is kept, when somebody said so; see [`Options::free_stacks`].
+    pub free_stacks: Option<Stacks>,
     /// The depth of full traces, 1 to [`DEPTH_MAX`].
     pub depth: usize,
     /// The depth of short traces, 1 to [`SHORT_DEPTH_MAX`].
@@ -216,9 +216,9 @@ impl<'a> Options<'a> {
             detect_leaks: true,
             check_at_exit: true,
             stacks: Stacks::Full,
-            free_stacks: Stacks::Full,
+            free_stacks: None,
             depth: DEPTH_MAX,
-            short_depth: 4,
+            short_depth: 3,
             out: None,
             dump: b"/tmp",
             exit_code: 23,
@@ -240,6 +240,13 @@ impl<'a> Options<'a> {
             require: false,
             notes: Notes::new(),
         }
+    }
+
+    /// How much of the stack of a free is kept: without word, a short one where allocations keep full ones, which cost
+    /// several times as much anyhow.
+    pub fn free_stacks(&self) -> Stacks {
+        let unsaid = if self.stacks == Stacks::Full { Stacks::Short } else { Stacks::Off };
+        self.free_stacks.unwrap_or(unsaid)
     }
 
     /// The paths of all suppression files.

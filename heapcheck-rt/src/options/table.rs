@@ -316,9 +316,9 @@ pub static TABLE: &[Row] = &[
         Kind::Choice {
             noun: "a kind of stack",
             names: &Stacks::NAMES,
-            set: |o, index| o.free_stacks = Stacks::ALL[index],
+            set: |o, index| o.free_stacks = Some(Stacks::ALL[index]),
         },
-        "full",
+        "short, or off unless stacks are full",
         "How much of the stack of each free is kept, for the diagnosis of a double free.",
     ),
     ours(
@@ -330,7 +330,7 @@ pub static TABLE: &[Row] = &[
     ours(
         "HEAPCHECK_SHORT_DEPTH",
         number(1, super::settings::SHORT_DEPTH_MAX as i64, |o, n| o.short_depth = n as usize),
-        "4",
+        "3",
         "The most frames of a short stack that are kept.",
     ),
     ours(

@@ -79,7 +79,7 @@ fn every_variable_of_ours_reaches_its_field() {
     check(&[], |_| {});
     check(&[("HEAPCHECK_STACKS", "short")], |o| o.stacks = Stacks::Short);
     check(&[("HEAPCHECK_STACKS", "OFF")], |o| o.stacks = Stacks::Off);
-    check(&[("HEAPCHECK_FREE_STACKS", "off")], |o| o.free_stacks = Stacks::Off);
+    check(&[("HEAPCHECK_FREE_STACKS", "off")], |o| o.free_stacks = Some(Stacks::Off));
     check(&[("HEAPCHECK_DEPTH", "1")], |o| o.depth = 1);
     check(&[("HEAPCHECK_DEPTH", "")], |_| {});
     check(&[("HEAPCHECK_SHORT_DEPTH", "16")], |o| o.short_depth = 16);
