@@ -13,7 +13,8 @@ use crate::capture::Caller;
 use crate::fault;
 use crate::classes::{REQUEST_MAX, SIZES, aligned_class_of, class_of};
 use crate::heap::meta::Meta;
-use crate::limits::BLOCK_MAX;
+use crate::heap::span::Span;
+use crate::limits::{BLOCK_MAX, CLEAR_INLINE};
 use crate::scope;
 use crate::space::{BlockId, Slot};
 use crate::start;
@@ -28,9 +29,6 @@ use core::sync::atomic::Ordering::Relaxed;
 /// Alignment that every block has.
 const ALIGN: usize = 16;
 
-/// Requests up to this size are cleared by inline stores; a call to `memset` costs more than that.
-const CLEAR_INLINE: usize = 256;
-
 /// Allocates `bytes` that read as zeros. Null, and `errno`, when there is no memory.
 ///
 /// The common case is decided before anything is changed, so that every other one can start anew in a function of its
@@ -38,9 +36,11 @@ const CLEAR_INLINE: usize = 256;
 #[inline(always)]
 pub(crate) fn allocate(bytes: usize, caller: Caller) -> *mut u8 {
     let Some(thread) = Thread::current() else { return allocate_first(bytes, ALIGN, caller) };
-    if bytes >= thread.quick_bytes || bytes >= CLEAR_INLINE {
+    if bytes >= thread.quick_bytes {
         return allocate_rarely(thread, bytes, caller);
     }
+    // SAFETY: `quick_bytes` is never more.
+    unsafe { core::hint::assert_unchecked(bytes < CLEAR_INLINE) };
     let class = class_of(bytes);
     if thread.cache.bin(class).is_empty() {
         return allocate_rarely(thread, bytes, caller);
@@ -224,14 +224,16 @@ pub(crate) fn release(address: usize, caller: Caller) {
     if meta.scope() != thread.scope {
         return release_rarely(thread, address, caller);
     }
-    let trace = match thread.free_stacks {
-        STACKS_OFF => 0,
-        STACKS_SHORT => match thread.capture.known(caller) {
-            Some(trace) => trace,
-            None => return release_rarely(thread, address, caller),
-        },
-        _ => return release_rarely(thread, address, caller),
-    };
+    if thread.free_stacks != STACKS_OFF {
+        return release_traced(thread, address, caller);
+    }
+    put_back(thread, span, meta, address, id, caller, 0);
+}
+
+#[inline(always)]
+fn put_back(
+    thread: &mut Thread, span: &Span, meta: &Meta, address: usize, id: BlockId, caller: Caller, trace: u32,
+) {
     thread.count_free();
     meta.set_freed(caller.pc(), trace);
     let class = usize::from(span.class.load(Relaxed));
@@ -241,7 +243,20 @@ pub(crate) fn release(address: usize, caller: Caller) {
     }
 }
 
-/// Releases a small block when its free is traced or its scope is another one.
+/// Releases a small block of the thread's scope and takes a trace of its free.
+#[inline(never)]
+fn release_traced(thread: &mut Thread, address: usize, caller: Caller) {
+    if thread.free_stacks != STACKS_SHORT {
+        return release_rarely(thread, address, caller);
+    }
+    let Some(trace) = thread.capture.known(caller) else { return release_rarely(thread, address, caller) };
+    let span = SPANS.at(address);
+    if let Some(id) = SPANS.block_at(span, span.magic.load(Relaxed), address) {
+        put_back(thread, span, SPANS.meta(id), address, id, caller, trace);
+    }
+}
+
+/// Releases a small block the long way, as when its scope is another one.
 #[inline(never)]
 fn release_rarely(thread: &mut Thread, address: usize, caller: Caller) {
     let trace = free_trace_of(thread, caller);

@@ -79,3 +79,6 @@ pub const DESCRIPTOR_SPAN: usize = 0xa00;
 
 /// Static thread-local storage lies at most this far below the thread pointer; what is farther was allocated.
 pub const STATIC_TLS_MAX: usize = 16 << 20;
+
+/// Requests below this size are cleared by inline stores; a call to `memset` costs more than that.
+pub const CLEAR_INLINE: usize = 256;

@@ -13,7 +13,7 @@
 use crate::arch::weak_symbol;
 use crate::capture::Capture;
 use crate::emit::FdSink;
-use crate::limits::{DEPTH_MAX, SHORT_MAX};
+use crate::limits::{CLEAR_INLINE, DEPTH_MAX, SHORT_MAX};
 use crate::options::{self, OptionError, Options, Stacks};
 use crate::program;
 use crate::state::{
@@ -47,7 +47,7 @@ pub(crate) fn attach() -> Option<&'static mut Thread> {
     }
     let thread = THREADS.attach(SETTINGS.born.load(Relaxed)).ok()?;
     let is_quick = SETTINGS.stacks.load(Relaxed) == STACKS_SHORT && SETTINGS.zero.load(Relaxed);
-    thread.quick_bytes = if is_quick { usize::MAX } else { 0 };
+    thread.quick_bytes = if is_quick { CLEAR_INLINE } else { 0 };
     thread.free_stacks = SETTINGS.free_stacks.load(Relaxed);
     find_stack(&mut thread.capture, thread.pointer);
     Some(thread)

@@ -119,24 +119,49 @@ pub(crate) fn prefetch(address: usize) {
     unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address as *const i8) };
 }
 
-/// Whether any pair of words in memory differs from what it was, where the mask says that it matters. Each item is the
-/// address of a pair, and the pair with its mask, both aligned to sixteen.
+/// Whether any pair of words in memory differs from what it was. Each item is the address of a pair on the stack, and
+/// the pair, aligned to sixteen.
 #[inline(always)]
-pub(crate) fn any_differs<'a>(items: impl Iterator<Item = (usize, (&'a [usize; 2], &'a [usize; 2]))>) -> bool {
+pub(crate) fn any_differs<'a>(items: impl Iterator<Item = (usize, &'a [usize; 2])>) -> bool {
     use core::arch::x86_64::{
-        __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_load_si128, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128,
-        _mm_setzero_si128, _mm_xor_si128,
+        __m128i, _mm_load_si128, _mm_loadu_si128, _mm_or_si128, _mm_setzero_si128, _mm_xor_si128,
     };
     // SAFETY: SSE2 is part of x86-64; the addresses are those of stack slots that the caller vouches for.
     unsafe {
         let mut all = _mm_setzero_si128();
-        for (address, (words, mask)) in items {
+        for (address, words) in items {
+            let now = _mm_loadu_si128(address as *const __m128i);
+            all = _mm_or_si128(all, _mm_xor_si128(now, _mm_load_si128(words.as_ptr().cast())));
+        }
+        is_not_zero(all)
+    }
+}
+
+/// The same, with a mask for each pair that says which bits matter.
+#[inline(always)]
+pub(crate) fn any_masked_differs<'a>(
+    items: impl Iterator<Item = (usize, &'a [usize; 2], &'a [usize; 2])>,
+) -> bool {
+    use core::arch::x86_64::{
+        __m128i, _mm_and_si128, _mm_load_si128, _mm_loadu_si128, _mm_or_si128, _mm_setzero_si128, _mm_xor_si128,
+    };
+    // SAFETY: as in `any_differs`.
+    unsafe {
+        let mut all = _mm_setzero_si128();
+        for (address, words, mask) in items {
             let now = _mm_loadu_si128(address as *const __m128i);
             let differs = _mm_xor_si128(now, _mm_load_si128(words.as_ptr().cast()));
             all = _mm_or_si128(all, _mm_and_si128(differs, _mm_load_si128(mask.as_ptr().cast())));
         }
-        _mm_movemask_epi8(_mm_cmpeq_epi8(all, _mm_setzero_si128())) != 0xffff
+        is_not_zero(all)
     }
+}
+
+#[inline(always)]
+fn is_not_zero(value: core::arch::x86_64::__m128i) -> bool {
+    use core::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_setzero_si128};
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(value, _mm_setzero_si128())) != 0xffff }
 }
 
 /// Clears sixteen aligned bytes. Volatile, so that a loop of these stays a loop: as a call to `memset` it would cost

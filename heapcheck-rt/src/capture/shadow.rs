@@ -99,8 +99,10 @@ pub(crate) struct Shadow {
     pub(crate) cut: bool,
     /// The trace of the whole shadow, 0 when not known.
     pub(crate) last_trace: u32,
-    /// Frames whose frame pointer was saved elsewhere than below the return address.
-    odd: usize,
+    /// Behind the innermost frame whose frame pointer was saved elsewhere than below the return address.
+    odd_end: usize,
+    /// Behind the innermost frame of which not both words of the pair matter.
+    mixed_end: usize,
     proofs: [Proof; SHADOW_FRAMES],
     pairs: [Pair; SHADOW_FRAMES],
     frames: [Frame; SHADOW_FRAMES],
@@ -138,14 +140,17 @@ impl Shadow {
     /// Checks the frames outside of `index`. When some have changed, only those outside of them are left to join.
     #[inline(always)]
     fn trust(&mut self, index: usize) -> bool {
-        let range = index.saturating_sub(DEPTH_MAX)..index;
-        let differs = if self.odd == 0 {
-            let slots = self.proofs[range.clone()].iter().map(|proof| proof.pc_slot - 8);
-            let pairs = self.pairs[range].iter();
-            arch::any_differs(slots.zip(pairs.map(|pair| (&pair.words, &pair.mask))))
-        } else {
-            self.proofs[range].iter().fold(0, |all, proof| all | proof.differs()) != 0
-        };
+        // The outer frames, of libc and of code without frame pointers, are checked in the general way; from where each
+        // frame saved its pointer below its return address, which code with frame pointers does, one load serves both.
+        let from = index.saturating_sub(DEPTH_MAX);
+        let odd_end = self.odd_end.clamp(from, index);
+        let mixed_end = self.mixed_end.clamp(odd_end, index);
+        let slot = |place: usize| self.proofs[place].pc_slot - 8;
+        let differs = self.proofs[from..odd_end].iter().fold(0, |all, proof| all | proof.differs()) != 0
+            || arch::any_masked_differs(
+                (odd_end..mixed_end).map(|place| (slot(place), &self.pairs[place].words, &self.pairs[place].mask)),
+            )
+            || arch::any_differs((mixed_end..index).map(|place| (slot(place), &self.pairs[place].words)));
         if !differs {
             self.trusted = index + 1;
             return true;
@@ -178,10 +183,8 @@ impl Shadow {
             let frame = &self.frames[joined - 1];
             (hash, needs_bp) = (frame.hash, frame.needs_bp);
         }
-        // Frames that go take their oddity along. The count is only a hint for speed: too high is harmless.
-        if joined == 0 {
-            self.odd = 0;
-        }
+        self.odd_end = self.odd_end.min(joined);
+        self.mixed_end = self.mixed_end.min(joined);
         let mut index = joined;
         for place in (0..count).rev() {
             let step = self.steps[place];
@@ -215,7 +218,12 @@ impl Shadow {
             words: [if below { proof.bp } else { 0 }, proof.pc],
             mask: [if below { usize::MAX } else { 0 }, usize::MAX],
         };
-        self.odd += usize::from(matters && !below);
+        if !below {
+            self.mixed_end = self.mixed_end.max(index + 1);
+            if matters {
+                self.odd_end = self.odd_end.max(index + 1);
+            }
+        }
         self.proofs[index] = proof;
     }
 
@@ -228,6 +236,8 @@ impl Shadow {
         self.pairs.copy_within(first..joined, 0);
         self.frames.copy_within(first..joined, 0);
         self.cut = true;
+        self.odd_end = self.odd_end.saturating_sub(first);
+        self.mixed_end = self.mixed_end.saturating_sub(first);
         joined - first
     }
 
@@ -240,7 +250,7 @@ impl Shadow {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.len = 0;
-        self.odd = 0;
+        (self.odd_end, self.mixed_end) = (0, 0);
         self.last_trace = 0;
     }
 }
