@@ -78,7 +78,7 @@ fn find_bounds(thread: &mut Thread) {
         libc::pthread_attr_destroy(&mut attributes);
     }
     if (low..low + bytes).contains(&crate::arch::stack_pointer()) {
-        (thread.capture.stack_low, thread.capture.stack_end) = (low, low + bytes);
+        thread.capture.set_stack(low, low + bytes);
     }
 }
 

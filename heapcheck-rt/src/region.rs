@@ -24,6 +24,10 @@ use core::sync::atomic::{
 /// Bytes of a span descriptor.
 pub(crate) const DESCRIPTOR_BYTES: usize = 32;
 
+/// A part of this size is used all over: fewer, larger pages cost less than half to touch and to look up. A smaller one
+/// stays with small pages, so that a small process stays small.
+const HUGE_FROM: usize = 4 << 20;
+
 /// A part that is opened from its low end upwards.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -77,8 +81,7 @@ impl Part {
         for target in [generous, exact] {
             // SAFETY: the pages lie in our reservation and were never touched.
             if unsafe { sys::protect(open, target - open, sys::PROT_READ | sys::PROT_WRITE) }.is_ok() {
-                // A large heap is used all over: fewer, larger pages cost less than half to touch and to look up.
-                if used >= 32 << 20 {
+                if used >= HUGE_FROM {
                     sys::want_huge_pages(open, target - open);
                 }
                 self.open.store(target, Release);

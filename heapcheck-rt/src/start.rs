@@ -125,9 +125,9 @@ fn find_stack(capture: &mut Capture, pointer: usize) {
     let top = initial_stack();
     let most = sys::limit_of(sys::RLIMIT_STACK).min(1 << 30) as usize;
     if sp < top && top - sp <= most.max(8 << 20) {
-        (capture.stack_low, capture.stack_end) = (top - most.max(8 << 20), top);
+        capture.set_stack(top - most.max(8 << 20), top);
     } else if sp < pointer && pointer - sp <= 8 << 20 {
-        (capture.stack_low, capture.stack_end) = (pointer - (8 << 20), pointer);
+        capture.set_stack(pointer - (8 << 20), pointer);
     }
 }
 

@@ -169,7 +169,7 @@ impl Threads {
         thread.set_born(born);
         (thread.scope, thread.disabled, thread.rounds) = (0, 0, 0);
         thread.capture.clear();
-        (thread.capture.stack_low, thread.capture.stack_end) = (0, 0);
+        thread.capture.set_stack(0, 0);
         thread.pointer = pointer;
         thread.tid.store(sys::thread_id(), Relaxed);
         thread.state.store(LIVE, Release);

@@ -143,7 +143,8 @@ pub(crate) fn any_masked_differs<'a>(
     items: impl Iterator<Item = (usize, &'a [usize; 2], &'a [usize; 2])>,
 ) -> bool {
     use core::arch::x86_64::{
-        __m128i, _mm_and_si128, _mm_load_si128, _mm_loadu_si128, _mm_or_si128, _mm_setzero_si128, _mm_xor_si128,
+        __m128i, _mm_and_si128, _mm_load_si128, _mm_loadu_si128, _mm_or_si128, _mm_setzero_si128,
+        _mm_xor_si128,
     };
     // SAFETY: as in `any_differs`.
     unsafe {

@@ -64,9 +64,17 @@ pub(crate) struct Memos {
 }
 
 impl Memos {
+    /// The place as one word. Allocation functions are called from few places that are called from many, so the next
+    /// return address is taken in where a frame pointer leads to it: it lies above `sp` and below `end`, on the stack.
     #[inline(always)]
-    fn key(pc: usize, sp: usize) -> usize {
-        pc.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ sp
+    fn key(pc: usize, sp: usize, bp: usize, end: usize) -> usize {
+        let mut place = pc;
+        if bp > sp && bp < end {
+            // SAFETY: both words above `bp` lie on the thread's own stack, above its stack pointer; `end` is two words
+            // below the stack's end.
+            place ^= unsafe { (bp as *const usize).add(1).read_volatile() }.rotate_left(24);
+        }
+        place.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ sp
     }
 
     #[inline(always)]
@@ -76,8 +84,8 @@ impl Memos {
 
     /// The trace of this call site, when it has few words, is known, and nothing has changed.
     #[inline(always)]
-    pub(crate) fn find(&self, pc: usize, sp: usize, bp: usize) -> Option<u32> {
-        let key = Self::key(pc, sp);
+    pub(crate) fn find(&self, pc: usize, sp: usize, bp: usize, end: usize) -> Option<u32> {
+        let key = Self::key(pc, sp, bp, end);
         let memo = &self.slots[Self::slot(key)];
         if memo.key != key || (memo.bp ^ bp) & memo.bp_mask != 0 {
             return None;
@@ -91,8 +99,8 @@ impl Memos {
 
     /// The trace of this call site, of any depth.
     #[inline(never)]
-    pub(crate) fn find_deep(&self, pc: usize, sp: usize, bp: usize) -> Option<u32> {
-        let key = Self::key(pc, sp);
+    pub(crate) fn find_deep(&self, pc: usize, sp: usize, bp: usize, end: usize) -> Option<u32> {
+        let key = Self::key(pc, sp, bp, end);
         let memo = &self.slots[Self::slot(key)];
         if memo.deep_key != key || (memo.bp ^ bp) & memo.bp_mask != 0 {
             return None;
@@ -103,12 +111,12 @@ impl Memos {
 
     /// Learns the trace of a walk of at most [`SHORT_MAX`] frames, innermost first.
     #[inline(never)]
-    pub(crate) fn learn(&mut self, steps: &[Step], trace: u32) {
+    pub(crate) fn learn(&mut self, steps: &[Step], trace: u32, end: usize) {
         let Some((first, outer)) = steps.split_first() else { return };
         if outer.len() >= SHORT_MAX {
             return;
         }
-        let key = Self::key(first.pc, first.sp);
+        let key = Self::key(first.pc, first.sp, first.bp, end);
         let memo = &mut self.slots[Self::slot(key)];
         // The outermost frame's own rule was not used; from there inwards a frame needs its frame pointer when it was
         // stepped out of by it, or when it only passes on what an outer frame needs.

@@ -62,6 +62,8 @@ pub(crate) struct Capture {
     /// The thread's own stack; empty until known.
     pub(crate) stack_low: usize,
     pub(crate) stack_end: usize,
+    /// Two words below the end, or 0.
+    memo_end: usize,
     memos: Memos,
     pub(crate) shadow: Shadow,
 }
@@ -76,13 +78,13 @@ impl Capture {
     /// The short trace of a call site that is known by heart.
     #[inline(always)]
     pub(crate) fn known(&self, caller: Caller) -> Option<u32> {
-        self.memos.find(caller.pc(), caller.slot + 8, caller.bp)
+        self.memos.find(caller.pc(), caller.slot + 8, caller.bp, self.memo_end)
     }
 
     /// Captures the innermost `depth` frames.
     #[inline(always)]
     pub(crate) fn short(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
-        match self.memos.find_deep(caller.pc(), caller.slot + 8, caller.bp) {
+        match self.memos.find_deep(caller.pc(), caller.slot + 8, caller.bp, self.memo_end) {
             Some(trace) => trace,
             None => self.short_walk(rules, depot, caller, depth.min(SHORT_MAX)),
         }
@@ -99,8 +101,8 @@ impl Capture {
         let hash = steps.iter().rev().fold(3, |hash, step| mix(hash, step.pc as u64));
         let trace = depot.intern(hash | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
         // The scratch frames lie in the shadow's struct, but a short walk leaves the shadow itself alone.
-        let Self { memos, shadow, .. } = self;
-        memos.learn(&shadow.steps[..count], trace);
+        let Self { memos, shadow, memo_end, .. } = self;
+        memos.learn(&shadow.steps[..count], trace, *memo_end);
         trace
     }
 
@@ -226,6 +228,11 @@ impl Capture {
         let steps = &self.shadow.steps[..count];
         let hash = steps.iter().rev().fold(7, |hash, step| mix(hash, step.pc as u64));
         depot.intern(hash | 1, cut || count == depth, steps.iter().map(|step| step.pc))
+    }
+
+    /// Tells the bounds of the thread's own stack.
+    pub(crate) fn set_stack(&mut self, low: usize, end: usize) {
+        (self.stack_low, self.stack_end, self.memo_end) = (low, end, end.saturating_sub(16));
     }
 
     /// Forgets all walks: the code that they went through is gone.

@@ -16,6 +16,7 @@
 use crate::classes::{CLASSES, SIZES, blocks_of_span, magic};
 use super::pages::Pages;
 use super::span::Spans;
+use crate::arch;
 use crate::arena::{Arena, Buf};
 use crate::limits::{BATCH_MAX, CACHE_BYTES, SPAN_BYTES};
 use crate::lock::Lock;
@@ -109,6 +110,8 @@ impl Bin {
         }
         // SAFETY: blocks in a bin hold a `FreeBlock`.
         let FreeBlock { next, id } = unsafe { (block as *const FreeBlock).read() };
+        // The next allocation of this class will read the next block; it may not have been touched for long.
+        arch::prefetch(next);
         self.head = next;
         self.count -= 1;
         Some((block, id as BlockId))
