@@ -76,7 +76,9 @@ pub(crate) fn tls_offset() -> isize {
 pub(crate) fn thread_pointer() -> usize {
     let pointer: usize;
     // SAFETY: the psABI (x86-64 TLS, variant II) puts the block's own address at fs:0.
-    unsafe { asm!("mov {}, qword ptr fs:[0]", out(reg) pointer, options(readonly, nostack, preserves_flags)) };
+    unsafe {
+        asm!("mov {}, qword ptr fs:[0]", out(reg) pointer, options(readonly, nostack, preserves_flags))
+    };
     pointer
 }
 
@@ -142,15 +144,36 @@ pub(crate) unsafe extern "C" fn signal_return() {
 /// `stack_top` is 16-byte aligned and ends a writable mapping that outlives the task; `entry` keeps the rule above.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn clone_task(
-    flags: usize, stack_top: usize, child_tid: *mut u32, entry: extern "C" fn(usize), argument: usize,
+    flags: usize,
+    stack_top: usize,
+    child_tid: *mut u32,
+    entry: extern "C" fn(usize),
+    argument: usize,
 ) -> isize {
     // The kernel gets flags rdi, stack rsi, parent_tid rdx, child_tid r10, tls r8.
     naked_asm!(
-        "mov r9, rcx", "mov r11, r8", "mov r10, rdx", "xor edx, edx", "xor r8d, r8d",
-        "sub rsi, 16", "mov [rsi], r9", "mov [rsi + 8], r11",
-        "mov eax, 56", "syscall",
-        "test rax, rax", "jz 2f", "ret",
-        "2:", "xor ebp, ebp", "pop rax", "pop rdi", "call rax", "xor edi, edi", "mov eax, 60", "syscall", "ud2",
+        "mov r9, rcx",
+        "mov r11, r8",
+        "mov r10, rdx",
+        "xor edx, edx",
+        "xor r8d, r8d",
+        "sub rsi, 16",
+        "mov [rsi], r9",
+        "mov [rsi + 8], r11",
+        "mov eax, 56",
+        "syscall",
+        "test rax, rax",
+        "jz 2f",
+        "ret",
+        "2:",
+        "xor ebp, ebp",
+        "pop rax",
+        "pop rdi",
+        "call rax",
+        "xor edi, edi",
+        "mov eax, 60",
+        "syscall",
+        "ud2",
     )
 }
 
@@ -174,7 +197,10 @@ pub(crate) use weak_symbol;
 
 // core is compiled for unwinding and names this function in tables that nobody reads here. Hidden, so that it never
 // stands in front of the real one of a program.
-#[cfg(not(heapcheck_static))]
+#[cfg(all(heapcheck_injected, not(heapcheck_static)))]
 core::arch::global_asm!(
-    ".globl rust_eh_personality", ".hidden rust_eh_personality", "rust_eh_personality:", "ud2",
+    ".globl rust_eh_personality",
+    ".hidden rust_eh_personality",
+    "rust_eh_personality:",
+    "ud2",
 );
