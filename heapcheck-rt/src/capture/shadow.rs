@@ -50,6 +50,8 @@ impl Proof {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Frame {
+    /// One more than it is when the frame was interrupted: such a frame goes by the rule of another address, and no
+    /// walk may join it.
     pub(crate) sp: usize,
     pub(crate) bp: usize,
     /// Hash of this frame and all outer ones.
@@ -70,6 +72,7 @@ pub(crate) struct Step {
     pub(crate) bp_slot: usize,
     pub(crate) uses_bp: bool,
     pub(crate) keeps_bp: bool,
+    pub(crate) interrupted: bool,
 }
 
 /// A word that no program counter equals: the proof of a frame that must never be taken on trust.
@@ -86,11 +89,13 @@ pub(crate) struct Shadow {
     cursor: usize,
     /// Whether frames further out than frame 0 are missing.
     pub(crate) cut: bool,
+    /// Whether they are missing for want of room, so that a new walk would find them.
+    more: bool,
     /// The trace of the whole shadow, 0 when not known.
     pub(crate) last_trace: u32,
     proofs: [Proof; SHADOW_FRAMES],
     frames: [Frame; SHADOW_FRAMES],
-    pub(crate) steps: [Step; DEPTH_MAX],
+    pub(crate) steps: [Step; SHADOW_FRAMES],
 }
 
 impl Shadow {
@@ -102,9 +107,9 @@ impl Shadow {
     }
 
     /// Looks for the frame of the walk in the shadow, and answers how many frames from 0 on stay: those up to and with
-    /// this one.
+    /// this one. The walk has taken `count` frames so far.
     #[inline(always)]
-    pub(crate) fn join(&mut self, pc: usize, sp: usize, bp: usize) -> Option<usize> {
+    pub(crate) fn join(&mut self, pc: usize, sp: usize, bp: usize, count: usize) -> Option<usize> {
         while self.cursor > 0 && self.frames[self.cursor - 1].sp < sp {
             self.cursor -= 1;
         }
@@ -113,6 +118,11 @@ impl Shadow {
             return None;
         }
         if self.frames[index].needs_bp && self.frames[index].bp != bp {
+            return None;
+        }
+        // Fewer frames than a trace may have, where the stack has more: the rest of the walk is made anew.
+        if self.more && self.cursor + count < DEPTH_MAX {
+            self.cursor = 0;
             return None;
         }
         if self.trusted <= index && !self.trust(index) {
@@ -152,8 +162,9 @@ impl Shadow {
     pub(crate) fn finish(&mut self, mut joined: usize, count: usize, cut: bool) -> u64 {
         if joined == 0 {
             self.cut = cut;
+            self.more = cut && count == SHADOW_FRAMES;
         } else if joined + count > SHADOW_FRAMES {
-            joined = self.slide(joined);
+            joined = self.slide(joined, DEPTH_MAX.min(SHADOW_FRAMES - count));
         }
         let (mut hash, mut needs_bp) = (if self.cut { 2 } else { 1 }, false);
         if joined > 0 {
@@ -167,31 +178,41 @@ impl Shadow {
             let (bp_slot, bp) =
                 if needs_bp && step.bp_slot != 0 { (step.bp_slot, step.bp) } else { (step.pc_slot, step.pc) };
             self.proofs[index] = Proof { pc_slot: step.pc_slot, pc: step.pc, bp_slot, bp };
-            self.frames[index] = Frame { sp: step.sp, bp: step.bp, hash, needs_bp };
+            self.frames[index] = Frame { sp: step.sp | usize::from(step.interrupted), bp: step.bp, hash, needs_bp };
             index += 1;
         }
         self.len = index;
         hash
     }
 
-    /// The joined frame may have been reached through another callee, which saved its frame pointer elsewhere.
+    /// The joined frame may have been reached through another callee, which saved its frame pointer elsewhere, or which
+    /// says nothing about it.
     #[inline(always)]
-    pub(crate) fn reached_through(&mut self, joined: usize, bp_slot: usize) {
+    pub(crate) fn reached_through(&mut self, joined: usize, pc_slot: usize, bp_slot: usize) {
         let frame = &self.frames[joined - 1];
         let proof = &mut self.proofs[joined - 1];
+        proof.pc_slot = pc_slot;
         (proof.bp_slot, proof.bp) =
-            if frame.needs_bp && bp_slot != 0 { (bp_slot, frame.bp) } else { (proof.pc_slot, proof.pc) };
+            if frame.needs_bp && bp_slot != 0 { (bp_slot, frame.bp) } else { (pc_slot, proof.pc) };
     }
 
-    /// Makes room in a deep recursion: keeps the innermost frames.
+    /// Makes room in a deep recursion: keeps the innermost `kept` of the joined frames.
     #[cold]
     #[inline(never)]
-    fn slide(&mut self, joined: usize) -> usize {
-        let first = joined - DEPTH_MAX.min(joined);
-        self.proofs.copy_within(first..joined, 0);
-        self.frames.copy_within(first..joined, 0);
+    fn slide(&mut self, joined: usize, kept: usize) -> usize {
+        let kept = kept.min(joined);
+        self.proofs.copy_within(joined - kept..joined, 0);
+        self.frames.copy_within(joined - kept..joined, 0);
         self.cut = true;
-        joined - first
+        self.more = true;
+        kept
+    }
+
+    /// Whether outer frames are missing from the innermost `depth` frames or lie outside of them, so that the running
+    /// hash is not theirs.
+    #[inline(always)]
+    pub(crate) fn exceeds(&self, depth: usize) -> bool {
+        self.more || self.len > depth
     }
 
     /// The program counters of the innermost `depth` frames, innermost first.
