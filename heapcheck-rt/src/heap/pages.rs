@@ -64,7 +64,8 @@ impl Pages {
     /// Takes a span for blocks of a class; its descriptor is complete but for `carved`, which starts at 0.
     pub(crate) fn take_small(&self, class: usize, size: u32, magic: u32, blocks: usize) -> Result<usize, OutOfMemory> {
         let _held = self.lock.hold();
-        let first = self.take_meta(blocks)?;
+        // One more, which never lives: the rest of the span behind its last block counts as a block of that number.
+        let first = self.take_meta(blocks + 1)?;
         let (number, _) = self.take_run(1, 1)?;
         let span = self.spans.number(number);
         span.first.store(first, Relaxed);
