@@ -197,6 +197,8 @@ impl Pages {
         // SAFETY: both runs are the caller's; the kernel leaves fresh pages behind (MREMAP_DONTUNMAP).
         unsafe {
             if sys::move_pages(source, whole, target).is_err() {
+                // Kernels before 6.17 refuse pages of more than one mapping only when the target is unmapped already.
+                let _ = sys::reserve_again(target, whole);
                 return false;
             }
             core::ptr::copy_nonoverlapping((source + whole) as *const u8, (target + whole) as *mut u8, bytes - whole);
@@ -280,6 +282,11 @@ impl Pages {
 
     /// Makes a run free and joins it with its free neighbours.
     fn put_run(&self, mut number: usize, mut run: usize, mut dirty: bool) {
+        for distance in 0..run {
+            let span = self.spans.number(number + distance);
+            span.kind.store(FREE, Release);
+            span.magic.store(0, Relaxed);
+        }
         let behind = number + run;
         if self.spans.address_of(behind) < self.spans.top() && self.is_free(behind) {
             run += self.spans.number(behind).run.load(Relaxed) as usize;
@@ -290,11 +297,6 @@ impl Pages {
             number -= before;
             run += before;
             dirty |= self.unlist(number);
-        }
-        for distance in 0..run {
-            let span = self.spans.number(number + distance);
-            span.kind.store(FREE, Release);
-            span.magic.store(0, Relaxed);
         }
         let (head, tail) = (self.spans.number(number), self.spans.number(number + run - 1));
         tail.run.store(run as u32, Relaxed);
