@@ -153,7 +153,7 @@ mod tests {
         static REGION: Region = Region::empty();
         REGION.reserve().expect("reservation");
         let parts = [&REGION.spans, &REGION.meta, &REGION.arena, &REGION.heap];
-        assert!(parts.windows(2).all(|pair| pair[0].end() == pair[1].start()));
+        assert!(parts.windows(2).all(|pair| pair[0].end() <= pair[1].start()));
         assert!(REGION.heap.start().is_multiple_of(SPAN_BYTES));
         let (low, high) = REGION.bounds();
         for (address, inside) in [(low - 1, false), (low, true), (high - 1, true), (high, false), (0, false)] {
@@ -176,7 +176,7 @@ mod tests {
             let sizes = shares(total);
             assert!(sizes.iter().sum::<usize>() <= total + total / 1024 + SPAN_BYTES);
             assert!(sizes.iter().all(|size| *size > 0 && size.is_multiple_of(SPAN_BYTES)));
-            assert!(sizes[0] >= sizes[3] / SPAN_BYTES * DESCRIPTOR_BYTES);
+            assert!(sizes[0] >= sizes[sizes.len() - 1] / SPAN_BYTES * DESCRIPTOR_BYTES);
         }
     }
 }
