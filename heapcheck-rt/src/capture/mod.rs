@@ -99,7 +99,8 @@ impl Capture {
         let (count, end) = self.walk::<false>(rules, at, depth);
         let steps = &self.shadow.steps[..count];
         let hash = steps.iter().rev().fold(3, |hash, step| mix(hash, step.pc as u64));
-        let trace = depot.intern(hash | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
+        let trace =
+            depot.intern(hash | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
         // The scratch frames lie in the shadow's struct, but a short walk leaves the shadow itself alone.
         let Self { memos, shadow, .. } = self;
         memos.learn(&shadow.steps[..count], trace);
@@ -163,7 +164,11 @@ impl Capture {
             let kind = rule.kind();
             let step = &mut self.shadow.steps[count];
             *step = Step {
-                pc, sp, bp, pc_slot, bp_slot,
+                pc,
+                sp,
+                bp,
+                pc_slot,
+                bp_slot,
                 uses_bp: !matches!(kind, Kind::Sp | Kind::End),
                 keeps_bp: rule.saved_bp() == 0,
                 interrupted,

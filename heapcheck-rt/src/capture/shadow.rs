@@ -178,7 +178,8 @@ impl Shadow {
             let (bp_slot, bp) =
                 if needs_bp && step.bp_slot != 0 { (step.bp_slot, step.bp) } else { (step.pc_slot, step.pc) };
             self.proofs[index] = Proof { pc_slot: step.pc_slot, pc: step.pc, bp_slot, bp };
-            self.frames[index] = Frame { sp: step.sp | usize::from(step.interrupted), bp: step.bp, hash, needs_bp };
+            self.frames[index] =
+                Frame { sp: step.sp | usize::from(step.interrupted), bp: step.bp, hash, needs_bp };
             index += 1;
         }
         self.len = index;

@@ -30,7 +30,8 @@ macro_rules! heap {
         static STORE: Store =
             Store { spans: &SPANS, pages: &PAGES, shelves: [const { Shelf::on(&ARENA) }; CLASSES] };
         crate::testbed::prepare(&REGION);
-        let opened = REGION.spans.open_to(REGION.spans.start() + 1).and(REGION.heap.open_to(REGION.heap.start() + 1));
+        let opened =
+            REGION.spans.open_to(REGION.spans.start() + 1).and(REGION.heap.open_to(REGION.heap.start() + 1));
         opened.expect("memory");
         SPANS.begin(&REGION);
         Heap { spans: &SPANS, pages: &PAGES, store: &STORE }
@@ -164,7 +165,12 @@ impl Heap {
     /// Whether the heap says of an address what the list says.
     fn look(self, blocks: &BTreeMap<usize, Block>, address: usize) {
         if !self.spans.covers(address) {
-            assert!(blocks.range(..=address).next_back().is_none_or(|(_, block)| block.address + block.bytes < address));
+            assert!(
+                blocks
+                    .range(..=address)
+                    .next_back()
+                    .is_none_or(|(_, block)| block.address + block.bytes < address)
+            );
             return;
         }
         let live = self.spans.slot_of(address).filter(|slot| self.spans.meta(slot.id).is_live());
@@ -191,7 +197,8 @@ impl Heap {
     fn walk(self, blocks: &BTreeMap<usize, Block>) {
         let mut seen = Vec::new();
         self.spans.each_live(|slot, meta| seen.push((slot.base, slot.id, meta.live_size())));
-        let wanted: Vec<_> = blocks.values().map(|block| (block.address, block.id, Some(block.bytes))).collect();
+        let wanted: Vec<_> =
+            blocks.values().map(|block| (block.address, block.id, Some(block.bytes))).collect();
         assert!(seen == wanted, "{} blocks seen, {} there", seen.len(), wanted.len());
         assert!(blocks.values().all(|block| (block.id as usize) < self.pages.slots()));
     }
@@ -269,7 +276,14 @@ fn check(heap: Heap, seed: u64, operations: usize) {
         let start = heap.spans.start();
         let anywhere = start + random.below(heap.spans.top() - start + SPAN_BYTES);
         let span_end = (near | (SPAN_BYTES - 1)) - random.below(512);
-        for address in [near, near + bytes, near + random.below(bytes + 1), near.wrapping_sub(1), anywhere, span_end & !15] {
+        for address in [
+            near,
+            near + bytes,
+            near + random.below(bytes + 1),
+            near.wrapping_sub(1),
+            anywhere,
+            span_end & !15,
+        ] {
             heap.look(&blocks, address);
         }
         if operation % 500 == 0 {
@@ -313,7 +327,12 @@ fn blocks_travel_between_threads_and_none_is_handed_out_twice() {
                     for operation in 0..20_000 {
                         match random.below(8) {
                             0..4 if held.len() < 400 => {
-                                held.push(heap.take(&mut cache, random.size() / 4, 16, operation * THREADS + index));
+                                held.push(heap.take(
+                                    &mut cache,
+                                    random.size() / 4,
+                                    16,
+                                    operation * THREADS + index,
+                                ));
                             }
                             4 if !held.is_empty() => {
                                 let block = held.swap_remove(random.below(held.len()));
