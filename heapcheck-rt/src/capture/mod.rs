@@ -129,14 +129,9 @@ impl Capture {
         self.shadow.begin();
         let (count, end) = self.walk::<true>(rules, at, SHADOW_FRAMES);
         let joined = if let End::Joined(joined) = end { joined } else { 0 };
-        let hash = self.shadow.finish(joined, count, end == End::Cut);
-        // The same frames are one trace, whatever lies outside of them.
-        let trace = if self.shadow.exceeds(depth) {
-            let hash = self.shadow.pcs(depth).fold(5, |hash, pc| mix(hash, pc as u64));
-            depot.intern(hash | 1, true, self.shadow.pcs(depth))
-        } else {
-            depot.intern(hash | 1, self.shadow.cut, self.shadow.pcs(depth))
-        };
+        self.shadow.finish(joined, count, end == End::Cut);
+        let (hash, cut) = (self.shadow.hash(depth), self.shadow.is_cut(depth));
+        let trace = depot.intern(hash | 1, cut, self.shadow.pcs(depth));
         self.shadow.last_trace = trace;
         trace
     }

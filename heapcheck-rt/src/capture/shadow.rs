@@ -15,6 +15,10 @@
 //!
 //! The frame pointer matters only where some outer frame is found with its help; elsewhere it is not compared.
 //!
+//! In a deep recursion only the innermost frames are here. On the way back a frame is joined only while enough of them
+//! are left for a trace; then the rest of the walk is made anew. A trace is told by its own frames alone, whatever lies
+//! outside of them and whichever way they were found.
+//!
 //! # Safety
 //! Recorded slots lie above the stack pointer on the thread's own stack, between bounds that the caller checked; only
 //! the owning thread reads its shadow.
@@ -54,7 +58,7 @@ pub(crate) struct Frame {
     /// walk may join it.
     pub(crate) sp: usize,
     pub(crate) bp: usize,
-    /// Hash of this frame and all outer ones.
+    /// Hash of this frame and all outer ones, see [`Shadow::hash`].
     pub(crate) hash: u64,
     /// Whether some frame from here outwards is found by the frame pointer.
     pub(crate) needs_bp: bool,
@@ -75,6 +79,18 @@ pub(crate) struct Step {
     pub(crate) interrupted: bool,
 }
 
+/// The base of the running hash, and its powers. It is odd, so that no frame is ever shifted out.
+const BASE: u64 = 0xD6E8_FEB8_6659_FD93;
+static POWERS: [u64; DEPTH_MAX + 1] = {
+    let mut powers = [1; DEPTH_MAX + 1];
+    let mut index = 1;
+    while index <= DEPTH_MAX {
+        powers[index] = BASE.wrapping_mul(powers[index - 1]);
+        index += 1;
+    }
+    powers
+};
+
 /// A word that no program counter equals: the proof of a frame that must never be taken on trust.
 static NEVER: usize = 0;
 
@@ -91,6 +107,8 @@ pub(crate) struct Shadow {
     pub(crate) cut: bool,
     /// Whether they are missing for want of room, so that a new walk would find them.
     more: bool,
+    /// Hash of the frames further out than frame 0 that were here once.
+    outside: u64,
     /// The trace of the whole shadow, 0 when not known.
     pub(crate) last_trace: u32,
     proofs: [Proof; SHADOW_FRAMES],
@@ -157,23 +175,24 @@ impl Shadow {
     }
 
     /// Ends a walk of `count` new frames inside of the `joined` ones that stay. `cut` says that the walk stopped early;
-    /// it matters only when nothing was joined. Returns the hash of the whole.
+    /// it matters only when nothing was joined.
     #[inline(always)]
-    pub(crate) fn finish(&mut self, mut joined: usize, count: usize, cut: bool) -> u64 {
+    pub(crate) fn finish(&mut self, mut joined: usize, count: usize, cut: bool) {
         if joined == 0 {
             self.cut = cut;
             self.more = cut && count == SHADOW_FRAMES;
+            self.outside = 0;
         } else if joined + count > SHADOW_FRAMES {
             joined = self.slide(joined, DEPTH_MAX.min(SHADOW_FRAMES - count));
         }
-        let (mut hash, mut needs_bp) = (if self.cut { 2 } else { 1 }, false);
+        let (mut hash, mut needs_bp) = (self.outside, false);
         if joined > 0 {
             let frame = &self.frames[joined - 1];
             (hash, needs_bp) = (frame.hash, frame.needs_bp);
         }
         let mut index = joined;
         for step in self.steps[..count].iter().rev() {
-            hash = mix(hash, step.pc as u64);
+            hash = hash.wrapping_mul(BASE).wrapping_add(mix(0, step.pc as u64));
             needs_bp = step.uses_bp || (step.keeps_bp && needs_bp);
             let (bp_slot, bp) =
                 if needs_bp && step.bp_slot != 0 { (step.bp_slot, step.bp) } else { (step.pc_slot, step.pc) };
@@ -183,7 +202,6 @@ impl Shadow {
             index += 1;
         }
         self.len = index;
-        hash
     }
 
     /// The joined frame may have been reached through another callee, which saved its frame pointer elsewhere, or which
@@ -201,7 +219,8 @@ impl Shadow {
     #[cold]
     #[inline(never)]
     fn slide(&mut self, joined: usize, kept: usize) -> usize {
-        let kept = kept.min(joined);
+        let kept = kept.min(joined - 1);
+        self.outside = self.frames[joined - kept - 1].hash;
         self.proofs.copy_within(joined - kept..joined, 0);
         self.frames.copy_within(joined - kept..joined, 0);
         self.cut = true;
@@ -209,11 +228,23 @@ impl Shadow {
         kept
     }
 
-    /// Whether outer frames are missing from the innermost `depth` frames or lie outside of them, so that the running
-    /// hash is not theirs.
+    /// Whether the innermost `depth` frames are not the whole stack.
     #[inline(always)]
-    pub(crate) fn exceeds(&self, depth: usize) -> bool {
-        self.more || self.len > depth
+    pub(crate) fn is_cut(&self, depth: usize) -> bool {
+        self.cut || self.len > depth
+    }
+
+    /// The hash of the innermost `depth` frames, whatever lies outside of them: a polynomial of the program counters,
+    /// so that the outer part can be taken off the hash of all.
+    #[inline(always)]
+    pub(crate) fn hash(&self, depth: usize) -> u64 {
+        let depth = depth.min(self.len).min(DEPTH_MAX);
+        let outer = match self.len - depth {
+            0 => self.outside,
+            frames => self.frames[frames - 1].hash,
+        };
+        let all = self.frames[self.len - 1].hash;
+        mix(if self.is_cut(depth) { 2 } else { 1 }, all.wrapping_sub(outer.wrapping_mul(POWERS[depth])))
     }
 
     /// The program counters of the innermost `depth` frames, innermost first.
