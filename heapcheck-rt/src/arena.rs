@@ -74,8 +74,9 @@ impl Arena {
         let Ok((class, size)) = class_of(bytes) else { return };
         // SAFETY: the piece is ours again; large ones drop their content, so only the link is not zero.
         unsafe {
-            if size >= DISCARD_BYTES {
-                let _ = sys::discard(piece, size);
+            // The kernel keeps the content of locked memory (madvise(2), EINVAL).
+            if size >= DISCARD_BYTES && sys::discard(piece, size).is_err() {
+                (piece as *mut u8).write_bytes(0, size);
             }
             let _held = self.lock.hold();
             (piece as *mut usize).write(self.free[class].load(Relaxed));
@@ -192,5 +193,116 @@ impl<T: Copy> Drop for Buf<T> {
             // SAFETY: the piece was taken for exactly these bytes, and dies with this vector.
             unsafe { self.arena.give_back(self.address, self.bytes) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testbed::arena;
+
+    fn random(state: &mut u64) -> usize {
+        // xorshift64*
+        *state ^= *state >> 12;
+        *state ^= *state << 25;
+        *state ^= *state >> 27;
+        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize
+    }
+
+    #[test]
+    fn a_buffer_holds_what_a_vec_holds() {
+        arena!(ARENA);
+        let mut state = 3;
+        for _ in 0..40 {
+            let (mut buf, mut vec) = (Buf::<u64>::new(&ARENA), Vec::new());
+            for _ in 0..300 {
+                let item = random(&mut state) as u64;
+                match random(&mut state) % 8 {
+                    0..3 => {
+                        buf.push(item).expect("memory");
+                        vec.push(item);
+                    }
+                    3 => assert_eq!(buf.pop(), vec.pop()),
+                    4 => {
+                        let len = random(&mut state) % (1 + 3 * vec.len() / 2 + 10);
+                        buf.resize(len, item).expect("memory");
+                        vec.resize(len, item);
+                    }
+                    5 if vec.len() < 100_000 => {
+                        let items = vec![item; random(&mut state) % 3000];
+                        buf.extend(&items).expect("memory");
+                        vec.extend(&items);
+                    }
+                    6 if random(&mut state).is_multiple_of(30) => {
+                        buf.clear();
+                        vec.clear();
+                    }
+                    _ => {
+                        if let Some(first) = buf.as_mut_slice().first_mut() {
+                            *first = item;
+                            vec[0] = item;
+                        }
+                    }
+                }
+                assert_eq!(buf.as_slice(), vec);
+            }
+        }
+    }
+
+    #[test]
+    fn a_piece_is_full_of_zeros_each_time_it_is_taken_and_nobody_elses() {
+        arena!(ARENA);
+        let mut state = 9;
+        let mut held: Vec<(usize, usize)> = Vec::new();
+        for round in 0..3000 {
+            if held.len() > 20 || (round % 3 == 0 && !held.is_empty()) {
+                let (piece, bytes) = held.swap_remove(random(&mut state) % held.len());
+                // SAFETY: the piece is held, and given up here.
+                unsafe { ARENA.give_back(piece, bytes) };
+                continue;
+            }
+            let bytes = 1 + random(&mut state) % (sys::PAGE << (random(&mut state) % 7));
+            let piece = ARENA.take(bytes).expect("memory");
+            assert!(piece.is_multiple_of(sys::PAGE));
+            assert!(held.iter().all(|(other, len)| piece + bytes <= *other || other + len <= piece));
+            // SAFETY: the piece was just taken.
+            let content = unsafe { core::slice::from_raw_parts_mut(piece as *mut u8, bytes) };
+            assert!(content.iter().all(|byte| *byte == 0), "round {round}: {bytes} bytes");
+            content.fill(0xa5);
+            held.push((piece, bytes));
+        }
+    }
+
+    #[test]
+    fn locked_memory_is_cleared_too() {
+        const BYTES: usize = 128 << 10;
+        const MLOCK: usize = 149;
+        arena!(ARENA);
+        let piece = ARENA.take(BYTES).expect("memory");
+        // SAFETY: the piece is ours; mlock(2) changes none of its content.
+        let locked = unsafe {
+            (piece as *mut u8).write_bytes(0xa5, BYTES);
+            let locked = crate::arch::syscall(MLOCK, [piece, BYTES, 0, 0, 0, 0]) == 0;
+            ARENA.give_back(piece, BYTES);
+            locked
+        };
+        if !locked {
+            println!("skipped: memory may not be locked here");
+        }
+        assert_eq!(ARENA.take(BYTES), Ok(piece));
+        // SAFETY: as above.
+        let content = unsafe { core::slice::from_raw_parts(piece as *const u8, BYTES) };
+        assert!(content.iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        arena!(ARENA);
+        assert_eq!(ARENA.take(usize::MAX), Err(OutOfMemory));
+        assert_eq!(ARENA.take(1 << 40), Err(OutOfMemory));
+        let mut buf = Buf::<u64>::new(&ARENA);
+        assert_eq!(buf.resize(usize::MAX / 4, 0), Err(OutOfMemory));
+        assert_eq!(buf.as_slice(), []);
+        assert_eq!(buf.push(1), Ok(()));
     }
 }

@@ -13,7 +13,10 @@ use crate::arena::Arena;
 use crate::lock::Lock;
 use crate::space::OutOfMemory;
 use crate::table::Table;
-use core::sync::atomic::{AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Traces in one piece of the directory, and pieces: together as many as a `TraceId` can name.
 const PIECE: usize = 1 << 16;
@@ -125,5 +128,59 @@ impl Depot {
     /// The number of distinct traces.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testbed::arena;
+
+    /// A trace of its own for each number.
+    fn pcs(number: usize) -> Vec<usize> {
+        (0..number % 130).map(|frame| number * 1000 + frame).collect()
+    }
+
+    fn hash(number: usize) -> u64 {
+        (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1
+    }
+
+    #[test]
+    fn a_hundred_thousand_traces_come_back_as_they_went() {
+        const COUNT: usize = 100_000;
+        arena!(ARENA);
+        static DEPOT: Depot = Depot::on(&ARENA);
+        for number in 0..COUNT {
+            let id = DEPOT.intern(hash(number), number % 3 == 0, pcs(number).into_iter());
+            assert_eq!(id as usize, number + 1, "numbers are given in order");
+        }
+        for number in 0..COUNT {
+            let trace = DEPOT.trace(number as u32 + 1);
+            assert_eq!((trace.pcs, trace.cut), (&pcs(number)[..], number % 3 == 0));
+            assert_eq!(DEPOT.intern(hash(number), false, [].into_iter()) as usize, number + 1);
+        }
+        assert_eq!(DEPOT.count(), COUNT);
+        for nobody in [0, COUNT as u32 + 1, u32::MAX] {
+            assert!(DEPOT.trace(nobody).pcs.is_empty());
+        }
+    }
+
+    #[test]
+    fn threads_that_store_the_same_traces_get_the_same_numbers() {
+        const COUNT: usize = 5_000;
+        arena!(ARENA);
+        static DEPOT: Depot = Depot::on(&ARENA);
+        let store = || -> Vec<u32> {
+            (0..COUNT).map(|number| DEPOT.intern(hash(number), false, pcs(number).into_iter())).collect()
+        };
+        let numbers: Vec<Vec<u32>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(store)).collect();
+            workers.into_iter().map(|worker| worker.join().expect("a worker")).collect()
+        });
+        assert!(numbers.iter().all(|other| *other == numbers[0]));
+        assert_eq!(DEPOT.count(), COUNT);
+        for (number, id) in numbers[0].iter().enumerate() {
+            assert_eq!(DEPOT.trace(*id).pcs, pcs(number));
+        }
     }
 }

@@ -41,6 +41,16 @@ mod region;
 #[cfg(test)]
 mod arena;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
+mod depot;
+#[cfg(test)]
+mod unwind;
+#[cfg(test)]
+mod capture;
+#[cfg(test)]
+mod heap;
+#[cfg(test)]
 mod testbed;
 #[cfg(test)]
 mod tasks;

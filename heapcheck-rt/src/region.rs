@@ -171,3 +171,41 @@ fn shares(total: usize) -> [usize; 5] {
         heap,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_follow_one_another_and_open_upwards() {
+        static REGION: Region = Region::empty();
+        REGION.reserve().expect("reservation");
+        let parts = [&REGION.spans, &REGION.meta, &REGION.arena, &REGION.heap];
+        assert!(parts.windows(2).all(|pair| pair[0].end() <= pair[1].start()));
+        assert!(REGION.heap.start().is_multiple_of(SPAN_BYTES));
+        let (low, high) = REGION.bounds();
+        for (address, inside) in [(low - 1, false), (low, true), (high - 1, true), (high, false), (0, false)]
+        {
+            assert_eq!(REGION.contains(address), inside);
+        }
+        let mut wanted = REGION.heap.start() + 1;
+        while wanted < REGION.heap.start() + (300 << 20) {
+            REGION.heap.open_to(wanted).expect("memory");
+            assert!(REGION.heap.open_end() >= wanted);
+            // SAFETY: the byte is open, and nobody else uses this region.
+            unsafe { ((wanted - 1) as *mut u8).write(1) };
+            wanted += wanted - REGION.heap.start();
+        }
+        assert_eq!(REGION.heap.open_to(REGION.heap.end() + 1), Err(OutOfMemory));
+    }
+
+    #[test]
+    fn a_small_budget_is_kept_and_has_descriptors_for_its_heap() {
+        for total in [RESERVE_MIN, RESERVE_MIN * 3 + 12345, 1 << 30, 1 << 36] {
+            let sizes = shares(total);
+            assert!(sizes.iter().sum::<usize>() <= total + total / 1024 + SPAN_BYTES);
+            assert!(sizes.iter().all(|size| *size > 0 && size.is_multiple_of(SPAN_BYTES)));
+            assert!(sizes[0] >= sizes[sizes.len() - 1] / SPAN_BYTES * DESCRIPTOR_BYTES);
+        }
+    }
+}

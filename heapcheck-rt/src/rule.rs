@@ -28,6 +28,9 @@ pub enum Kind {
     Slow = 5,
 }
 
+/// Bytes below the CFA where a rule can say that the frame pointer was saved.
+const SAVED_MAX: i64 = ((1 << 24) - 1) * 8;
+
 /// A packed rule; never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule(u64);
@@ -53,7 +56,7 @@ impl Rule {
         };
         let saved = match row.place(RBP) {
             Place::Unsaid | Place::Same => 0,
-            Place::AtCfa(at) if at < 0 && at % 8 == 0 && -at / 8 < 1 << 24 => -at / 8,
+            Place::AtCfa(at) if (-SAVED_MAX..0).contains(&at) && at % 8 == 0 => -at / 8,
             _ => return Self::SLOW,
         };
         let plain_sp = matches!(row.place(RSP), Place::Unsaid | Place::CfaPlus(0));

@@ -12,7 +12,10 @@
 use crate::arena::Arena;
 use crate::lock::{Held, Lock};
 use crate::space::OutOfMemory;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Entries of a new table.
 const START: usize = 4096;
@@ -75,7 +78,9 @@ impl Table {
 
     /// Finds the value of `key`, or stores the one that `make` gives, at most once a key.
     pub(crate) fn find_or_insert(
-        &self, key: u64, make: impl FnOnce() -> Result<u64, OutOfMemory>,
+        &self,
+        key: u64,
+        make: impl FnOnce() -> Result<u64, OutOfMemory>,
     ) -> Result<u64, OutOfMemory> {
         let held = self.lock.hold();
         if let Some(value) = self.find(key) {
@@ -142,4 +147,69 @@ impl Table {
 #[inline(always)]
 fn place(key: u64) -> usize {
     (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testbed::arena;
+
+    /// Keys as they come: addresses that are close together, and hashes.
+    fn key(index: u64) -> u64 {
+        if index.is_multiple_of(2) {
+            0x7f00_0000_0000 + index * 4
+        } else {
+            index.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        }
+    }
+
+    #[test]
+    fn a_million_entries_are_found_again() {
+        const COUNT: u64 = 1_000_000;
+        arena!(ARENA);
+        static TABLE: Table = Table::on(&ARENA);
+        assert_eq!((TABLE.find(1), TABLE.len()), (None, 0));
+        for index in 1..=COUNT {
+            assert_eq!(TABLE.find_or_insert(key(index), || Ok(index)), Ok(index));
+        }
+        assert_eq!(TABLE.len() as u64, COUNT);
+        for index in 1..=COUNT {
+            assert_eq!(TABLE.find(key(index)), Some(index));
+            assert_eq!(TABLE.find(key(index + COUNT)), None);
+        }
+        assert_eq!(TABLE.find_or_insert(key(7), || panic!("made twice")), Ok(7));
+        assert_eq!(TABLE.find_or_insert(key(2 * COUNT), || Err(OutOfMemory)), Err(OutOfMemory));
+        assert_eq!(TABLE.find(key(2 * COUNT)), None);
+        TABLE.forget_all();
+        assert_eq!((TABLE.find(key(7)), TABLE.len()), (None, 0));
+    }
+
+    #[test]
+    fn readers_see_each_entry_whole_while_the_table_grows() {
+        const COUNT: u64 = 60_000;
+        const THREADS: u64 = 4;
+        arena!(ARENA);
+        static TABLE: Table = Table::on(&ARENA);
+        let made = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let made = &made;
+                scope.spawn(move || {
+                    // Each begins elsewhere, so that all of them find, make, and race for entries.
+                    for step in 0..COUNT {
+                        let index = 1 + (step + thread * COUNT / THREADS) % COUNT;
+                        let value = TABLE.find(key(index)).unwrap_or_else(|| {
+                            let make = || {
+                                made.fetch_add(1, Relaxed);
+                                Ok(index)
+                            };
+                            TABLE.find_or_insert(key(index), make).expect("memory")
+                        });
+                        assert_eq!(value, index);
+                    }
+                });
+            }
+        });
+        assert_eq!((made.into_inner() as u64, TABLE.len() as u64), (COUNT, COUNT));
+    }
 }

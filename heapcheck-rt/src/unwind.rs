@@ -63,7 +63,7 @@ impl Rules {
     #[cold]
     #[inline(never)]
     fn learn(&self, behind: usize) -> Rule {
-        let rule = with_row(behind, |row| Rule::from_row(row)).unwrap_or(Rule::UNKNOWN);
+        let rule = with_row(behind, Rule::from_row).unwrap_or(Rule::UNKNOWN);
         let _ = self.table.find_or_insert(behind as u64, || Ok(rule.to_word()));
         rule
     }
@@ -71,14 +71,17 @@ impl Rules {
     /// Steps by a rule that is neither of the two fast ones. `None` at the outermost frame.
     #[inline(never)]
     pub(crate) fn step_rarely(
-        &self, rule: Rule, at: Registers, memory: &mut Memory,
+        &self,
+        rule: Rule,
+        at: Registers,
+        memory: &mut Memory,
     ) -> Result<Option<Registers>, Stuck> {
         match rule.kind() {
             Kind::End => Ok(None),
             Kind::Sp => step_to(at.sp.wrapping_add(rule.offset()), rule, at, memory),
             Kind::Bp => step_to(at.bp.wrapping_add(rule.offset()), rule, at, memory),
             Kind::Unknown => {
-                if at.bp <= at.sp || at.bp % 8 != 0 {
+                if at.bp <= at.sp || !at.bp.is_multiple_of(8) {
                     return Err(Stuck);
                 }
                 let bp = memory.read(at.bp).ok_or(Stuck)?;
@@ -93,7 +96,11 @@ impl Rules {
     }
 
     /// Steps on a stack of which nothing is known.
-    pub(crate) fn step_carefully(&self, at: Registers, memory: &mut Memory) -> Result<Option<Registers>, Stuck> {
+    pub(crate) fn step_carefully(
+        &self,
+        at: Registers,
+        memory: &mut Memory,
+    ) -> Result<Option<Registers>, Stuck> {
         let next = self.step_rarely(self.rule_of(at.behind()), at, memory)?;
         match next {
             // A signal may have interrupted another stack; any other step goes up.
@@ -176,7 +183,7 @@ impl Memory {
 
     /// The word at `address`.
     pub(crate) fn read(&mut self, address: usize) -> Option<usize> {
-        if address % 8 != 0 {
+        if !address.is_multiple_of(8) {
             return None;
         }
         if address >= self.low && address < self.end {
@@ -233,7 +240,9 @@ fn find_object(pc: usize) -> Option<Found> {
     }
     // SAFETY: the symbol has this type in glibc.
     let missing = unsafe {
-        core::mem::transmute::<usize, unsafe extern "C" fn(usize, *mut Found) -> c_int>(symbol)(pc, &mut found)
+        core::mem::transmute::<usize, unsafe extern "C" fn(usize, *mut Found) -> c_int>(symbol)(
+            pc, &mut found,
+        )
     };
     (missing == 0 && found.header != 0).then_some(found)
 }

@@ -105,7 +105,8 @@ impl Memos {
         if memo.deep_key != key || (memo.bp ^ bp) & memo.bp_mask != 0 {
             return None;
         }
-        let differs = memo.words.iter().take(FEW + memo.more as usize).fold(0, |all, word| all | word.differs());
+        let differs =
+            memo.words.iter().take(FEW + memo.more as usize).fold(0, |all, word| all | word.differs());
         (differs == 0).then_some(memo.trace)
     }
 

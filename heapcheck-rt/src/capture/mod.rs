@@ -14,9 +14,11 @@
 
 pub(crate) mod shadow;
 pub(crate) mod memo;
+#[cfg(test)]
+mod tests;
 
 use crate::depot::Depot;
-use crate::limits::{DEPTH_MAX, SHORT_MAX};
+use crate::limits::{DEPTH_MAX, SHADOW_FRAMES, SHORT_MAX};
 use crate::rule::Kind;
 use crate::unwind::{Memory, Registers, Rules};
 use memo::Memos;
@@ -99,7 +101,8 @@ impl Capture {
         let (count, end) = self.walk::<false>(rules, at, depth);
         let steps = &self.shadow.steps[..count];
         let hash = steps.iter().rev().fold(3, |hash, step| mix(hash, step.pc as u64));
-        let trace = depot.intern(hash | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
+        let trace =
+            depot.intern(hash | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
         // The scratch frames lie in the shadow's struct, but a short walk leaves the shadow itself alone.
         let Self { memos, shadow, memo_end, .. } = self;
         memos.learn(&shadow.steps[..count], trace, *memo_end);
@@ -114,7 +117,7 @@ impl Capture {
             return self.elsewhere(rules, depot, at, depth);
         }
         self.shadow.begin();
-        if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp)
+        if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, 0)
             && joined == self.shadow.len
             && self.shadow.last_trace != 0
         {
@@ -126,16 +129,11 @@ impl Capture {
     #[inline(never)]
     fn full_walk(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
         self.shadow.begin();
-        let (count, end) = self.walk::<true>(rules, at, DEPTH_MAX);
+        let (count, end) = self.walk::<true>(rules, at, SHADOW_FRAMES);
         let joined = if let End::Joined(joined) = end { joined } else { 0 };
-        let hash = self.shadow.finish(joined, count, end == End::Cut);
-        let cut = self.shadow.cut || self.shadow.len > depth;
-        let trace = if depth < DEPTH_MAX {
-            let hash = self.shadow.pcs(depth).fold(5, |hash, pc| mix(hash, pc as u64));
-            depot.intern(hash | 1, cut, self.shadow.pcs(depth))
-        } else {
-            depot.intern(hash | 1, cut, self.shadow.pcs(depth))
-        };
+        self.shadow.finish(joined, count, end == End::Cut);
+        let (hash, cut) = (self.shadow.hash(depth), self.shadow.is_cut(depth));
+        let trace = depot.intern(hash | 1, cut, self.shadow.pcs(depth));
         self.shadow.last_trace = trace;
         trace
     }
@@ -147,9 +145,12 @@ impl Capture {
         let (mut pc_slot, mut bp_slot) = (sp - 8, 0);
         let mut count = 0;
         loop {
-            if JOIN && let Some(joined) = self.shadow.join(pc, sp, bp) {
+            if JOIN
+                && !interrupted
+                && let Some(joined) = self.shadow.join(pc, sp, bp, count)
+            {
                 if count > 0 {
-                    self.shadow.reached_through(joined, bp_slot);
+                    self.shadow.reached_through(joined, pc_slot, bp_slot);
                 }
                 return (count, End::Joined(joined));
             }
@@ -160,9 +161,14 @@ impl Capture {
             let kind = rule.kind();
             let step = &mut self.shadow.steps[count];
             *step = Step {
-                pc, sp, bp, pc_slot, bp_slot,
+                pc,
+                sp,
+                bp,
+                pc_slot,
+                bp_slot,
                 uses_bp: !matches!(kind, Kind::Sp | Kind::End),
                 keeps_bp: rule.saved_bp() == 0,
+                interrupted,
             };
             count += 1;
             let cfa = match kind {
@@ -172,6 +178,7 @@ impl Capture {
                 _ => {
                     let before = Registers { pc, sp, bp, interrupted };
                     match rules.step_rarely(rule, before, &mut Memory::within(sp, self.stack_end)) {
+                        Ok(Some(next)) if next.pc < 4096 => return (count, End::Whole),
                         Ok(Some(next)) if next.sp > sp && next.sp <= self.stack_end => {
                             Registers { pc, sp, bp, interrupted } = next;
                             (pc_slot, bp_slot) = (never_trusted(), 0);

@@ -15,6 +15,10 @@
 //!
 //! The frame pointer matters only where some outer frame is found with its help; elsewhere it is not compared.
 //!
+//! In a deep recursion only the innermost frames are here. On the way back a frame is joined only while enough of them
+//! are left for a trace; then the rest of the walk is made anew. A trace is told by its own frames alone, whatever lies
+//! outside of them and whichever way they were found.
+//!
 //! # Safety
 //! Recorded slots lie above the stack pointer on the thread's own stack, between bounds that the caller checked; only
 //! the owning thread reads its shadow.
@@ -61,9 +65,11 @@ impl Proof {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Frame {
+    /// One more than it is when the frame was interrupted: such a frame goes by the rule of another address, and no
+    /// walk may join it.
     pub(crate) sp: usize,
     pub(crate) bp: usize,
-    /// Hash of this frame and all outer ones.
+    /// Hash of this frame and all outer ones, see [`Shadow::hash`].
     pub(crate) hash: u64,
     /// Whether some frame from here outwards is found by the frame pointer.
     pub(crate) needs_bp: bool,
@@ -81,7 +87,20 @@ pub(crate) struct Step {
     pub(crate) bp_slot: usize,
     pub(crate) uses_bp: bool,
     pub(crate) keeps_bp: bool,
+    pub(crate) interrupted: bool,
 }
+
+/// The base of the running hash, and its powers. It is odd, so that no frame is ever shifted out.
+const BASE: u64 = 0xD6E8_FEB8_6659_FD93;
+static POWERS: [u64; DEPTH_MAX + 1] = {
+    let mut powers = [1; DEPTH_MAX + 1];
+    let mut index = 1;
+    while index <= DEPTH_MAX {
+        powers[index] = BASE.wrapping_mul(powers[index - 1]);
+        index += 1;
+    }
+    powers
+};
 
 /// A word that no program counter equals: the proof of a frame that must never be taken on trust.
 static NEVER: [usize; 2] = [0; 2];
@@ -97,6 +116,10 @@ pub(crate) struct Shadow {
     cursor: usize,
     /// Whether frames further out than frame 0 are missing.
     pub(crate) cut: bool,
+    /// Whether they are missing for want of room, so that a new walk would find them.
+    more: bool,
+    /// Hash of the frames further out than frame 0 that were here once.
+    outside: u64,
     /// The trace of the whole shadow, 0 when not known.
     pub(crate) last_trace: u32,
     /// Behind the innermost frame whose frame pointer was saved elsewhere than below the return address.
@@ -106,7 +129,7 @@ pub(crate) struct Shadow {
     proofs: [Proof; SHADOW_FRAMES],
     pairs: [Pair; SHADOW_FRAMES],
     frames: [Frame; SHADOW_FRAMES],
-    pub(crate) steps: [Step; DEPTH_MAX],
+    pub(crate) steps: [Step; SHADOW_FRAMES],
 }
 
 impl Shadow {
@@ -118,9 +141,9 @@ impl Shadow {
     }
 
     /// Looks for the frame of the walk in the shadow, and answers how many frames from 0 on stay: those up to and with
-    /// this one.
+    /// this one. The walk has taken `count` frames so far.
     #[inline(always)]
-    pub(crate) fn join(&mut self, pc: usize, sp: usize, bp: usize) -> Option<usize> {
+    pub(crate) fn join(&mut self, pc: usize, sp: usize, bp: usize, count: usize) -> Option<usize> {
         while self.cursor > 0 && self.frames[self.cursor - 1].sp < sp {
             self.cursor -= 1;
         }
@@ -129,6 +152,11 @@ impl Shadow {
             return None;
         }
         if self.frames[index].needs_bp && self.frames[index].bp != bp {
+            return None;
+        }
+        // Fewer frames than a trace may have, where the stack has more: the rest of the walk is made anew.
+        if self.more && self.cursor + count < DEPTH_MAX {
+            self.cursor = 0;
             return None;
         }
         if self.trusted <= index && !self.trust(index) {
@@ -148,7 +176,8 @@ impl Shadow {
         let slot = |place: usize| self.proofs[place].pc_slot - 8;
         let differs = self.proofs[from..odd_end].iter().fold(0, |all, proof| all | proof.differs()) != 0
             || arch::any_masked_differs(
-                (odd_end..mixed_end).map(|place| (slot(place), &self.pairs[place].words, &self.pairs[place].mask)),
+                (odd_end..mixed_end)
+                    .map(|place| (slot(place), &self.pairs[place].words, &self.pairs[place].mask)),
             )
             || arch::any_differs((mixed_end..index).map(|place| (slot(place), &self.pairs[place].words)));
         if !differs {
@@ -170,15 +199,17 @@ impl Shadow {
     }
 
     /// Ends a walk of `count` new frames inside of the `joined` ones that stay. `cut` says that the walk stopped early;
-    /// it matters only when nothing was joined. Returns the hash of the whole.
+    /// it matters only when nothing was joined.
     #[inline(always)]
-    pub(crate) fn finish(&mut self, mut joined: usize, count: usize, cut: bool) -> u64 {
+    pub(crate) fn finish(&mut self, mut joined: usize, count: usize, cut: bool) {
         if joined == 0 {
             self.cut = cut;
+            self.more = cut && count == SHADOW_FRAMES;
+            self.outside = 0;
         } else if joined + count > SHADOW_FRAMES {
-            joined = self.slide(joined);
+            joined = self.slide(joined, DEPTH_MAX.min(SHADOW_FRAMES - count));
         }
-        let (mut hash, mut needs_bp) = (if self.cut { 2 } else { 1 }, false);
+        let (mut hash, mut needs_bp) = (self.outside, false);
         if joined > 0 {
             let frame = &self.frames[joined - 1];
             (hash, needs_bp) = (frame.hash, frame.needs_bp);
@@ -188,26 +219,26 @@ impl Shadow {
         let mut index = joined;
         for place in (0..count).rev() {
             let step = self.steps[place];
-            hash = mix(hash, step.pc as u64);
+            hash = hash.wrapping_mul(BASE).wrapping_add(mix(0, step.pc as u64));
             needs_bp = step.uses_bp || (step.keeps_bp && needs_bp);
             let (bp_slot, bp) =
                 if needs_bp && step.bp_slot != 0 { (step.bp_slot, step.bp) } else { (step.pc_slot, step.pc) };
             self.set_proof(index, Proof { pc_slot: step.pc_slot, pc: step.pc, bp_slot, bp });
-            self.frames[index] = Frame { sp: step.sp, bp: step.bp, hash, needs_bp };
+            self.frames[index] =
+                Frame { sp: step.sp | usize::from(step.interrupted), bp: step.bp, hash, needs_bp };
             index += 1;
         }
         self.len = index;
-        hash
     }
 
-    /// The joined frame may have been reached through another callee, which saved its frame pointer elsewhere.
+    /// The joined frame may have been reached through another callee, which saved its frame pointer elsewhere, or which
+    /// says nothing about it.
     #[inline(always)]
-    pub(crate) fn reached_through(&mut self, joined: usize, bp_slot: usize) {
+    pub(crate) fn reached_through(&mut self, joined: usize, pc_slot: usize, bp_slot: usize) {
         let frame = &self.frames[joined - 1];
-        let mut proof = self.proofs[joined - 1];
-        (proof.bp_slot, proof.bp) =
-            if frame.needs_bp && bp_slot != 0 { (bp_slot, frame.bp) } else { (proof.pc_slot, proof.pc) };
-        self.set_proof(joined - 1, proof);
+        let pc = self.proofs[joined - 1].pc;
+        let (bp_slot, bp) = if frame.needs_bp && bp_slot != 0 { (bp_slot, frame.bp) } else { (pc_slot, pc) };
+        self.set_proof(joined - 1, Proof { pc_slot, pc, bp_slot, bp });
     }
 
     #[inline(always)]
@@ -227,18 +258,40 @@ impl Shadow {
         self.proofs[index] = proof;
     }
 
-    /// Makes room in a deep recursion: keeps the innermost frames.
+    /// Makes room in a deep recursion: keeps the innermost `kept` of the joined frames.
     #[cold]
     #[inline(never)]
-    fn slide(&mut self, joined: usize) -> usize {
-        let first = joined - DEPTH_MAX.min(joined);
+    fn slide(&mut self, joined: usize, kept: usize) -> usize {
+        let kept = kept.min(joined - 1);
+        let first = joined - kept;
+        self.outside = self.frames[first - 1].hash;
         self.proofs.copy_within(first..joined, 0);
         self.pairs.copy_within(first..joined, 0);
         self.frames.copy_within(first..joined, 0);
         self.cut = true;
+        self.more = true;
         self.odd_end = self.odd_end.saturating_sub(first);
         self.mixed_end = self.mixed_end.saturating_sub(first);
-        joined - first
+        kept
+    }
+
+    /// Whether the innermost `depth` frames are not the whole stack.
+    #[inline(always)]
+    pub(crate) fn is_cut(&self, depth: usize) -> bool {
+        self.cut || self.len > depth
+    }
+
+    /// The hash of the innermost `depth` frames, whatever lies outside of them: a polynomial of the program counters,
+    /// so that the outer part can be taken off the hash of all.
+    #[inline(always)]
+    pub(crate) fn hash(&self, depth: usize) -> u64 {
+        let depth = depth.min(self.len).min(DEPTH_MAX);
+        let outer = match self.len - depth {
+            0 => self.outside,
+            frames => self.frames[frames - 1].hash,
+        };
+        let all = self.frames[self.len - 1].hash;
+        mix(if self.is_cut(depth) { 2 } else { 1 }, all.wrapping_sub(outer.wrapping_mul(POWERS[depth])))
     }
 
     /// The program counters of the innermost `depth` frames, innermost first.

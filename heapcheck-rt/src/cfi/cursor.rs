@@ -83,32 +83,29 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    /// A number without a sign. What does not fit 64 bits is no number.
     pub(super) fn uleb(&mut self) -> Result<u64, CfiError> {
-        let (mut value, mut shift) = (0u64, 0);
-        loop {
-            let byte = self.u8()?;
-            if shift < 64 {
-                value |= u64::from(byte & 0x7f) << shift;
-            }
-            shift += 7;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
+        let (value, _, _) = self.leb()?;
+        Ok(value)
     }
 
+    /// A number with a sign.
     pub(super) fn sleb(&mut self) -> Result<i64, CfiError> {
-        let (mut value, mut shift) = (0i64, 0);
-        loop {
+        let (value, bits, negative) = self.leb()?;
+        Ok(if negative && bits < 64 { value as i64 | -1 << bits } else { value as i64 })
+    }
+
+    /// The bits of a number of at most ten bytes, how many there are, and the one before the end (DWARF 5 section 7.6).
+    fn leb(&mut self) -> Result<(u64, u32, bool), CfiError> {
+        let mut value = 0;
+        for bits in (0..70).step_by(7) {
             let byte = self.u8()?;
-            if shift < 64 {
-                value |= i64::from(byte & 0x7f) << shift;
-            }
-            shift += 7;
+            value |= u64::from(byte & 0x7f) << bits;
             if byte & 0x80 == 0 {
-                return Ok(if shift < 64 && byte & 0x40 != 0 { value | -1 << shift } else { value });
+                return Ok((value, bits + 7, byte & 0x40 != 0));
             }
         }
+        Err(CfiError::Unknown)
     }
 
     /// Bytes up to a zero, which is passed over.
@@ -129,7 +126,10 @@ impl<'a> Cursor<'a> {
             0x30 => data,
             _ => return Err(CfiError::Unknown),
         };
-        // An indirect pointer is its address here: only personality routines are encoded so, and nobody calls them.
+        // Only personality routines are pointed at indirectly (0x80), and nobody here calls them.
+        if encoding & 0x80 != 0 {
+            return Err(CfiError::Unknown);
+        }
         Ok(value.wrapping_add(base))
     }
 

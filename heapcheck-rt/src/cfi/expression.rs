@@ -1,6 +1,8 @@
 #![forbid(unsafe_code)]
 //! Evaluates the expressions of call-frame information (DWARF 5 section 2.5), as far as they occur there.
 
+use super::cursor::Cursor;
+
 /// Values on the stack at once, and operations: far more than any table has.
 const STACK: usize = 16;
 const STEPS: usize = 256;
@@ -83,31 +85,17 @@ impl Machine<'_> {
     }
 
     fn uleb(&mut self) -> Option<u64> {
-        let (mut value, mut shift) = (0u64, 0);
-        loop {
-            let byte = self.next()?;
-            if shift < 64 {
-                value |= u64::from(byte & 0x7f) << shift;
-            }
-            shift += 7;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
+        let mut cursor = Cursor::new(self.code, 0).at(self.at);
+        let value = cursor.uleb().ok()?;
+        self.at = cursor.offset();
+        Some(value)
     }
 
     fn sleb(&mut self) -> Option<i64> {
-        let (mut value, mut shift) = (0i64, 0);
-        loop {
-            let byte = self.next()?;
-            if shift < 64 {
-                value |= i64::from(byte & 0x7f) << shift;
-            }
-            shift += 7;
-            if byte & 0x80 == 0 {
-                return Some(if shift < 64 && byte & 0x40 != 0 { value | -1 << shift } else { value });
-            }
-        }
+        let mut cursor = Cursor::new(self.code, 0).at(self.at);
+        let value = cursor.sleb().ok()?;
+        self.at = cursor.offset();
+        Some(value)
     }
 
     fn binary(&mut self, compute: impl FnOnce(u64, u64) -> Option<u64>) -> Option<()> {
@@ -171,14 +159,19 @@ impl Machine<'_> {
                 self.push(top)?;
                 self.push(below)
             }
+            0x17 => {
+                let (top, second, third) = (self.pop()?, self.pop()?, self.pop()?);
+                self.push(top)?;
+                self.push(third)?;
+                self.push(second)
+            }
             0x19 => {
                 let value = self.pop()?;
                 self.push((value as i64).wrapping_abs() as u64)
             }
             0x1a => self.binary(|left, right| Some(left & right)),
-            0x1b => {
-                self.binary(|left, right| (left as i64).checked_div(right as i64).map(|value| value as u64))
-            }
+            0x1b => self
+                .binary(|left, right| (right != 0).then(|| (left as i64).wrapping_div(right as i64) as u64)),
             0x1c => self.binary(|left, right| Some(left.wrapping_sub(right))),
             0x1d => self.binary(|left, right| left.checked_rem(right)),
             0x1e => self.binary(|left, right| Some(left.wrapping_mul(right))),
@@ -196,8 +189,8 @@ impl Machine<'_> {
                 let (value, add) = (self.pop()?, self.uleb()?);
                 self.push(value.wrapping_add(add))
             }
-            0x24 => self.binary(|left, right| Some(left.checked_shl(right as u32).unwrap_or(0))),
-            0x25 => self.binary(|left, right| Some(left.checked_shr(right as u32).unwrap_or(0))),
+            0x24 => self.binary(|left, right| Some(if right < 64 { left << right } else { 0 })),
+            0x25 => self.binary(|left, right| Some(if right < 64 { left >> right } else { 0 })),
             0x26 => self.binary(|left, right| Some(((left as i64) >> right.min(63)) as u64)),
             0x27 => self.binary(|left, right| Some(left ^ right)),
             0x28 => {

@@ -10,6 +10,10 @@ mod cursor;
 mod program;
 mod tables;
 mod expression;
+#[cfg(not(heapcheck_injected))]
+pub mod fuzz;
+#[cfg(test)]
+mod tests;
 
 pub use cursor::CfiError;
 pub use expression::evaluate;

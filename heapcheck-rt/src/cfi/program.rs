@@ -82,10 +82,20 @@ pub(super) fn run<'a>(fde: &Fde<'a>, pc: u64) -> Result<Row<'a>, CfiError> {
     }
     let row =
         Row { cfa: Cfa::Register(0, 0), places: [Place::Unsaid; KEPT.len()], is_signal: fde.cie.is_signal };
-    let mut machine =
-        Machine { row, initial: row, remembered: [row; REMEMBERED_MAX], depth: 0, location: fde.start, pc };
+    let mut machine = Machine {
+        row,
+        initial: row,
+        remembered: [row; REMEMBERED_MAX],
+        depth: 0,
+        location: fde.start,
+        pc: u64::MAX,
+    };
     machine.execute(fde.cie.program, &fde.cie)?;
-    machine.initial = machine.row;
+    // What entries have in common moves nowhere.
+    if machine.location != fde.start || machine.depth != 0 {
+        return Err(CfiError::Unknown);
+    }
+    (machine.initial, machine.pc) = (machine.row, pc);
     machine.execute(fde.program, &fde.cie)?;
     Ok(machine.row)
 }
@@ -183,7 +193,7 @@ impl<'a> Machine<'a> {
                 self.set(register, Place::Register(u16::try_from(other).unwrap_or(u16::MAX)))
             }
             0x0a => self.remember()?,
-            0x0b => self.recall(),
+            0x0b => self.recall()?,
             0x0c => {
                 let (register, offset) = (program.uleb()?, program.uleb()?);
                 self.set_cfa(register, offset as i64)
@@ -247,12 +257,10 @@ impl<'a> Machine<'a> {
         Ok(true)
     }
 
-    fn recall(&mut self) -> bool {
-        if let Some(depth) = self.depth.checked_sub(1) {
-            self.depth = depth;
-            self.row = self.remembered[depth];
-        }
-        true
+    fn recall(&mut self) -> Result<bool, CfiError> {
+        self.depth = self.depth.checked_sub(1).ok_or(CfiError::Unknown)?;
+        self.row = self.remembered[self.depth];
+        Ok(true)
     }
 }
 

@@ -148,47 +148,45 @@ impl<'a> Tables<'a> {
         if cursor.is_empty() {
             return Ok((offset, None));
         }
-        let (mut body, wide) = self.body(&mut cursor)?;
-        let Some(mut body_cursor) = body.take() else { return Ok((offset, None)) };
+        let Some(mut body) = self.body(&mut cursor)? else { return Ok((offset, None)) };
         let next = cursor.offset();
-        // The pointer to the CIE counts back from itself.
-        let place = (body_cursor.address().wrapping_sub(self.frames.address)) as usize;
-        let back = if wide { body_cursor.u64()? as usize } else { body_cursor.u32()? as usize };
+        // The pointer to the CIE counts back from itself. It has four bytes here whatever the length has (LSB).
+        let place = body.address().wrapping_sub(self.frames.address) as usize;
+        let back = body.u32()? as usize;
         if back == 0 {
             return Ok((next, None));
         }
         let cie = self.cie_at(place.checked_sub(back).ok_or(CfiError::Truncated)?)?;
-        let start = body_cursor.pointer(cie.encoding, 0)?;
-        let len = body_cursor.value(cie.encoding)?;
+        let start = body.pointer(cie.encoding, 0)?;
+        let len = body.value(cie.encoding)?;
         if cie.has_augmentation {
-            let bytes = body_cursor.uleb()? as usize;
-            body_cursor.take(bytes)?;
+            let bytes = body.uleb()? as usize;
+            body.take(bytes)?;
         }
-        Ok((next, Some(Fde { start, len, cie, program: body_cursor })))
+        Ok((next, Some(Fde { start, len, cie, program: body })))
     }
 
     /// Splits off the body of the entry under the cursor; `None` at the end mark.
-    fn body(&self, cursor: &mut Cursor<'a>) -> Result<(Option<Cursor<'a>>, bool), CfiError> {
-        let short = cursor.u32()?;
-        let (len, wide) = match short {
-            0 => return Ok((None, false)),
-            u32::MAX => (usize::try_from(cursor.u64()?).map_err(|_| CfiError::Truncated)?, true),
-            len => (len as usize, false),
+    fn body(&self, cursor: &mut Cursor<'a>) -> Result<Option<Cursor<'a>>, CfiError> {
+        let len = match cursor.u32()? {
+            0 => return Ok(None),
+            u32::MAX => usize::try_from(cursor.u64()?).map_err(|_| CfiError::Truncated)?,
+            len => len as usize,
         };
-        Ok((Some(cursor.part(len)?), wide))
+        cursor.part(len).map(Some)
     }
 
     fn cie_at(&self, offset: usize) -> Result<Cie<'a>, CfiError> {
         let mut cursor = Cursor::new(self.frames.bytes, self.frames.address).at(offset);
-        let (Some(mut body), wide) = self.body(&mut cursor)? else { return Err(CfiError::Truncated) };
-        let id = if wide { body.u64()? } else { u64::from(body.u32()?) };
-        let version = body.u8()?;
+        let Some(mut body) = self.body(&mut cursor)? else { return Err(CfiError::Truncated) };
+        let (id, version) = (body.u32()?, body.u8()?);
         if id != 0 || !matches!(version, 1 | 3 | 4) {
             return Err(CfiError::Unknown);
         }
         let augmentation = body.string()?;
-        if version == 4 {
-            body.take(2)?;
+        // Sizes of an address and of a segment selector.
+        if version == 4 && body.take(2)? != [8, 0] {
+            return Err(CfiError::Unknown);
         }
         let (code_align, data_align) = (body.uleb()?, body.sleb()?);
         let return_column = if version == 1 { u64::from(body.u8()?) } else { body.uleb()? };

@@ -13,11 +13,11 @@
 //! A block in a list is nobody else's: it was carved from a span once, or freed by the program, whose promise not to
 //! touch it any more is the contract of `free`.
 
-use crate::classes::{CLASSES, SIZES, blocks_of_span, magic};
 use super::pages::Pages;
 use super::span::Spans;
 use crate::arch;
 use crate::arena::{Arena, Buf};
+use crate::classes::{CLASSES, SIZES, blocks_of_span, magic};
 use crate::limits::{BATCH_MAX, CACHE_BYTES, SPAN_BYTES};
 use crate::lock::Lock;
 use crate::space::{BlockId, Grow, OutOfMemory};
@@ -87,7 +87,13 @@ impl Shelf {
 /// Largest number of blocks a batch of this class has.
 const fn batch_max(class: usize) -> u32 {
     let fit = CACHE_BYTES / 2 / SIZES[class] as usize;
-    (if fit > BATCH_MAX { BATCH_MAX } else if fit < 1 { 1 } else { fit }) as u32
+    (if fit > BATCH_MAX {
+        BATCH_MAX
+    } else if fit < 1 {
+        1
+    } else {
+        fit
+    }) as u32
 }
 
 impl Cache {

@@ -4,3 +4,5 @@ pub(crate) mod meta;
 pub(crate) mod span;
 pub(crate) mod pages;
 pub(crate) mod cache;
+#[cfg(test)]
+mod tests;

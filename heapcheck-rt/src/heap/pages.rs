@@ -15,7 +15,10 @@ use crate::lock::Lock;
 use crate::region::{DESCRIPTOR_BYTES, Region};
 use crate::space::{BlockId, OutOfMemory};
 use crate::sys;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::{Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU32, AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, Release},
+};
 
 /// Lists of free runs: 1..=63 spans exactly, then one for each power of two.
 const LISTS: usize = 64 + 26;
@@ -62,9 +65,16 @@ impl Pages {
     }
 
     /// Takes a span for blocks of a class; its descriptor is complete but for `carved`, which starts at 0.
-    pub(crate) fn take_small(&self, class: usize, size: u32, magic: u32, blocks: usize) -> Result<usize, OutOfMemory> {
+    pub(crate) fn take_small(
+        &self,
+        class: usize,
+        size: u32,
+        magic: u32,
+        blocks: usize,
+    ) -> Result<usize, OutOfMemory> {
         let _held = self.lock.hold();
-        let first = self.take_meta(blocks)?;
+        // One more, which never lives: the rest of the span behind its last block counts as a block of that number.
+        let first = self.take_meta(blocks + 1)?;
         let (number, _) = self.take_run(1, 1)?;
         let span = self.spans.number(number);
         span.first.store(first, Relaxed);
@@ -78,7 +88,12 @@ impl Pages {
 
     /// Takes a run for one large block of `bytes` and returns its first span and metadata number. Its first `bytes`
     /// read as zeros. The block is not live yet: the caller writes its metadata.
-    pub(crate) fn take_large(&self, bytes: usize, align: usize, zero: bool) -> Result<(usize, BlockId), OutOfMemory> {
+    pub(crate) fn take_large(
+        &self,
+        bytes: usize,
+        align: usize,
+        zero: bool,
+    ) -> Result<(usize, BlockId), OutOfMemory> {
         let run = bytes / SPAN_BYTES + 1;
         let align = (align / SPAN_BYTES).max(1);
         let (number, dirty, meta) = {
@@ -196,9 +211,15 @@ impl Pages {
         // SAFETY: both runs are the caller's; the kernel leaves fresh pages behind (MREMAP_DONTUNMAP).
         unsafe {
             if sys::move_pages(source, whole, target).is_err() {
+                // Kernels before 6.17 refuse pages of more than one mapping only when the target is unmapped already.
+                let _ = sys::reserve_again(target, whole);
                 return false;
             }
-            core::ptr::copy_nonoverlapping((source + whole) as *const u8, (target + whole) as *mut u8, bytes - whole);
+            core::ptr::copy_nonoverlapping(
+                (source + whole) as *const u8,
+                (target + whole) as *mut u8,
+                bytes - whole,
+            );
         }
         true
     }
@@ -279,6 +300,11 @@ impl Pages {
 
     /// Makes a run free and joins it with its free neighbours.
     fn put_run(&self, mut number: usize, mut run: usize, mut dirty: bool) {
+        for distance in 0..run {
+            let span = self.spans.number(number + distance);
+            span.kind.store(FREE, Release);
+            span.magic.store(0, Relaxed);
+        }
         let behind = number + run;
         if self.spans.address_of(behind) < self.spans.top() && self.is_free(behind) {
             run += self.spans.number(behind).run.load(Relaxed) as usize;
@@ -289,11 +315,6 @@ impl Pages {
             number -= before;
             run += before;
             dirty |= self.unlist(number);
-        }
-        for distance in 0..run {
-            let span = self.spans.number(number + distance);
-            span.kind.store(FREE, Release);
-            span.magic.store(0, Relaxed);
         }
         let (head, tail) = (self.spans.number(number), self.spans.number(number + run - 1));
         tail.run.store(run as u32, Relaxed);

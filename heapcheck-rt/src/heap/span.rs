@@ -13,7 +13,10 @@ use super::meta::Meta;
 use crate::limits::SPAN_BYTES;
 use crate::region::Region;
 use crate::space::{BlockId, Slot};
-use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Nobody's span.
 pub(crate) const FREE: u8 = 0;
@@ -168,7 +171,8 @@ impl Spans {
             _ => return None,
         };
         let span = self.number(head);
-        (span.kind.load(Acquire) == LARGE).then(|| Slot { id: span.first.load(Relaxed), base: self.address_of(head) })
+        (span.kind.load(Acquire) == LARGE)
+            .then(|| Slot { id: span.first.load(Relaxed), base: self.address_of(head) })
     }
 
     /// The number of the block that begins at `address`, which lies in a small span with this factor; `None` when no

@@ -318,8 +318,8 @@ pub static TABLE: &[Row] = &[
             names: &Stacks::NAMES,
             set: |o, index| o.free_stacks = Some(Stacks::ALL[index]),
         },
-        "short, or off unless stacks are full",
-        "How much of the stack of each free is kept, for the diagnosis of a double free.",
+        "",
+        "How much of the stack of each free is kept, for the diagnosis of a double free; unset: short where the stacks of allocations are full, else off.",
     ),
     ours(
         "HEAPCHECK_DEPTH",
