@@ -71,6 +71,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("capture/mod.rs", include_str!("capture/mod.rs")),
     ("capture/shadow.rs", include_str!("capture/shadow.rs")),
     ("capture/memo.rs", include_str!("capture/memo.rs")),
+    ("capture/recall.rs", include_str!("capture/recall.rs")),
     ("tasks.rs", include_str!("tasks.rs")),
     ("maps.rs", include_str!("maps.rs")),
     ("threadarea.rs", include_str!("threadarea.rs")),

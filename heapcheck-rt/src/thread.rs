@@ -168,7 +168,9 @@ impl Threads {
         thread.number = self.numbers.fetch_add(1, Relaxed) % NUMBERS;
         thread.set_born(born);
         (thread.scope, thread.disabled, thread.rounds) = (0, 0, 0);
-        thread.capture.clear();
+        if thread.tid.load(Relaxed) != 0 {
+            thread.capture.clear();
+        }
         thread.capture.set_stack(0, 0);
         thread.pointer = pointer;
         thread.tid.store(sys::thread_id(), Relaxed);

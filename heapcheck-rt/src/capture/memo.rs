@@ -13,29 +13,13 @@
 //! # Safety
 //! The slots of a memo lie above its `sp`, which equals the stack pointer of the walk, on the thread's own stack.
 
-use super::shadow::Step;
+use super::shadow::{Step, Word};
 use crate::limits::{MEMO_SLOTS, SHORT_MAX};
 
 /// Words that decide about a trace of three frames: two return addresses and a frame pointer.
 const FEW: usize = 3;
 /// Words that decide about the deepest short trace: for each outer frame both, but for the last its return address.
 const MOST: usize = 2 * (SHORT_MAX - 1) - 1;
-
-/// A word that must not have changed.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-struct Word {
-    slot: usize,
-    value: usize,
-}
-
-impl Word {
-    #[inline(always)]
-    fn differs(&self) -> usize {
-        // SAFETY: see the head of this file.
-        unsafe { (self.slot as *const usize).read_volatile() ^ self.value }
-    }
-}
 
 /// A call site that allocated.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +40,19 @@ struct Memo {
 
 const _: () = assert!(size_of::<Memo>() == 256);
 
+/// The place as one word. Allocation functions are called from few places that are called from many, so the next
+/// return address is taken in where a frame pointer leads to it: it lies above `sp` and below `end`, on the stack.
+#[inline(always)]
+pub(super) fn key_of(pc: usize, sp: usize, bp: usize, end: usize) -> usize {
+    let mut place = pc;
+    if bp > sp && bp < end {
+        // SAFETY: both words above `bp` lie on the thread's own stack, above its stack pointer; `end` is two words
+        // below the stack's end.
+        place ^= unsafe { (bp as *const usize).add(1).read_volatile() }.rotate_left(24);
+    }
+    place.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ sp
+}
+
 /// The memos of a thread.
 #[derive(Debug)]
 #[repr(C)]
@@ -64,19 +61,6 @@ pub(crate) struct Memos {
 }
 
 impl Memos {
-    /// The place as one word. Allocation functions are called from few places that are called from many, so the next
-    /// return address is taken in where a frame pointer leads to it: it lies above `sp` and below `end`, on the stack.
-    #[inline(always)]
-    fn key(pc: usize, sp: usize, bp: usize, end: usize) -> usize {
-        let mut place = pc;
-        if bp > sp && bp < end {
-            // SAFETY: both words above `bp` lie on the thread's own stack, above its stack pointer; `end` is two words
-            // below the stack's end.
-            place ^= unsafe { (bp as *const usize).add(1).read_volatile() }.rotate_left(24);
-        }
-        place.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ sp
-    }
-
     #[inline(always)]
     fn slot(key: usize) -> usize {
         key >> (usize::BITS - MEMO_SLOTS.ilog2())
@@ -85,7 +69,7 @@ impl Memos {
     /// The trace of this call site, when it has few words, is known, and nothing has changed.
     #[inline(always)]
     pub(crate) fn find(&self, pc: usize, sp: usize, bp: usize, end: usize) -> Option<u32> {
-        let key = Self::key(pc, sp, bp, end);
+        let key = key_of(pc, sp, bp, end);
         let memo = &self.slots[Self::slot(key)];
         if memo.key != key || (memo.bp ^ bp) & memo.bp_mask != 0 {
             return None;
@@ -100,7 +84,7 @@ impl Memos {
     /// The trace of this call site, of any depth.
     #[inline(never)]
     pub(crate) fn find_deep(&self, pc: usize, sp: usize, bp: usize, end: usize) -> Option<u32> {
-        let key = Self::key(pc, sp, bp, end);
+        let key = key_of(pc, sp, bp, end);
         let memo = &self.slots[Self::slot(key)];
         if memo.deep_key != key || (memo.bp ^ bp) & memo.bp_mask != 0 {
             return None;
@@ -117,7 +101,7 @@ impl Memos {
         if outer.len() >= SHORT_MAX {
             return;
         }
-        let key = Self::key(first.pc, first.sp, first.bp, end);
+        let key = key_of(first.pc, first.sp, first.bp, end);
         let memo = &mut self.slots[Self::slot(key)];
         // The outermost frame's own rule was not used; from there inwards a frame needs its frame pointer when it was
         // stepped out of by it, or when it only passes on what an outer frame needs.

@@ -14,6 +14,7 @@
 
 pub(crate) mod shadow;
 pub(crate) mod memo;
+pub(crate) mod recall;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use crate::limits::{DEPTH_MAX, SHADOW_FRAMES, SHORT_MAX};
 use crate::rule::Kind;
 use crate::unwind::{Memory, Registers, Rules};
 use memo::Memos;
+use recall::Recall;
 use shadow::{Shadow, Step, mix, never_trusted};
 
 /// The registers of the caller of an allocation function, at the instruction behind its call.
@@ -67,6 +69,7 @@ pub(crate) struct Capture {
     /// Two words below the end, or 0.
     memo_end: usize,
     memos: Memos,
+    recall: Recall,
     pub(crate) shadow: Shadow,
 }
 
@@ -123,6 +126,9 @@ impl Capture {
         {
             return self.shadow.last_trace;
         }
+        if let Some(trace) = self.recall.find(at.pc, at.sp, at.bp, self.memo_end, &mut self.shadow) {
+            return trace;
+        }
         self.full_walk(rules, depot, at, depth)
     }
 
@@ -135,6 +141,10 @@ impl Capture {
         let (hash, cut) = (self.shadow.hash(depth), self.shadow.is_cut(depth));
         let trace = depot.intern(hash | 1, cut, self.shadow.pcs(depth));
         self.shadow.last_trace = trace;
+        // A cut window of a deep recursion is no outer part to rely on: more of it may be wanted next time.
+        if joined > 0 && !self.shadow.is_cut(DEPTH_MAX) {
+            self.recall.learn(at.pc, at.sp, at.bp, self.memo_end, &self.shadow, count, trace);
+        }
         trace
     }
 
@@ -245,6 +255,7 @@ impl Capture {
     /// Forgets all walks: the code that they went through is gone.
     pub(crate) fn clear(&mut self) {
         self.memos.clear();
+        self.recall.clear();
         self.shadow.clear();
     }
 }

@@ -102,6 +102,36 @@ static POWERS: [u64; DEPTH_MAX + 1] = {
     powers
 };
 
+/// A word that must not have changed.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Word {
+    pub(crate) slot: usize,
+    pub(crate) value: usize,
+}
+
+impl Word {
+    #[inline(always)]
+    pub(crate) fn differs(&self) -> usize {
+        // SAFETY: see the head of this file.
+        unsafe { (self.slot as *const usize).read_volatile() ^ self.value }
+    }
+}
+
+/// The inner part of a walk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inner {
+    /// Outer frames that stayed.
+    pub(crate) joined: usize,
+    /// The innermost of them, and the hash of all of them.
+    pub(crate) sp: usize,
+    pub(crate) hash: u64,
+    /// Whether the frame pointer of the innermost frame of all matters.
+    pub(crate) needs_bp: bool,
+    /// Words that decide.
+    pub(crate) used: usize,
+}
+
 /// A word that no program counter equals: the proof of a frame that must never be taken on trust.
 static NEVER: [usize; 2] = [0; 2];
 
@@ -223,12 +253,48 @@ impl Shadow {
             needs_bp = step.uses_bp || (step.keeps_bp && needs_bp);
             let (bp_slot, bp) =
                 if needs_bp && step.bp_slot != 0 { (step.bp_slot, step.bp) } else { (step.pc_slot, step.pc) };
-            self.set_proof(index, Proof { pc_slot: step.pc_slot, pc: step.pc, bp_slot, bp });
+            // Nobody has saved the innermost frame's pointer yet: when it becomes an outer frame, `reached_through` says
+            // where it was saved then.
+            self.set_proof(index, Proof { pc_slot: step.pc_slot, pc: step.pc, bp_slot, bp }, place > 0);
             self.frames[index] =
                 Frame { sp: step.sp | usize::from(step.interrupted), bp: step.bp, hash, needs_bp };
             index += 1;
         }
         self.len = index;
+    }
+
+    /// What the last walk found inside of its joined frames, as the words that must not change, from the joined frame
+    /// inwards; `None` when they are more than `words` has room for, or nothing was joined.
+    pub(crate) fn inner_words(&self, count: usize, words: &mut [Word]) -> Option<Inner> {
+        let joined = self.len.checked_sub(count).filter(|joined| *joined > 0 && count > 0)?;
+        let mut used = 0;
+        for index in joined - 1..self.len - 1 {
+            let proof = &self.proofs[index];
+            *words.get_mut(used)? = Word { slot: proof.pc_slot, value: proof.pc };
+            used += 1;
+            if proof.bp_slot != proof.pc_slot {
+                *words.get_mut(used)? = Word { slot: proof.bp_slot, value: proof.bp };
+                used += 1;
+            }
+        }
+        let outer = &self.frames[joined - 1];
+        Some(Inner {
+            joined,
+            sp: outer.sp,
+            hash: outer.hash,
+            needs_bp: self.frames[self.len - 1].needs_bp,
+            used,
+        })
+    }
+
+    /// Whether the outer `joined` frames are the ones with this hash, the innermost of them at `sp`, and unchanged.
+    #[inline(always)]
+    pub(crate) fn holds(&mut self, joined: usize, sp: usize, hash: u64) -> bool {
+        let index = joined - 1;
+        joined <= self.len
+            && self.frames[index].sp == sp
+            && self.frames[index].hash == hash
+            && self.trust(index)
     }
 
     /// The joined frame may have been reached through another callee, which saved its frame pointer elsewhere, or which
@@ -238,18 +304,18 @@ impl Shadow {
         let frame = &self.frames[joined - 1];
         let pc = self.proofs[joined - 1].pc;
         let (bp_slot, bp) = if frame.needs_bp && bp_slot != 0 { (bp_slot, frame.bp) } else { (pc_slot, pc) };
-        self.set_proof(joined - 1, Proof { pc_slot, pc, bp_slot, bp });
+        self.set_proof(joined - 1, Proof { pc_slot, pc, bp_slot, bp }, true);
     }
 
     #[inline(always)]
-    fn set_proof(&mut self, index: usize, proof: Proof) {
+    fn set_proof(&mut self, index: usize, proof: Proof, is_outer: bool) {
         let below = proof.bp_slot == proof.pc_slot - 8;
         let matters = proof.bp_slot != proof.pc_slot;
         self.pairs[index] = Pair {
             words: [if below { proof.bp } else { 0 }, proof.pc],
             mask: [if below { usize::MAX } else { 0 }, usize::MAX],
         };
-        if !below {
+        if !below && is_outer {
             self.mixed_end = self.mixed_end.max(index + 1);
             if matters {
                 self.odd_end = self.odd_end.max(index + 1);
