@@ -40,7 +40,9 @@ pub const NAMES: &[&str] = &[
     "valloc",
 ];
 
-/// The arguments that make a compiler's linker wrap them.
+/// The arguments that make a compiler's linker wrap them, and make a table of the frames that can be searched: gcc asks
+/// for one in dynamic programs only.
 pub fn linker_arguments() -> impl Iterator<Item = String> {
-    NAMES.iter().map(|name| format!("-Wl,--wrap={name}"))
+    let wraps = NAMES.iter().map(|name| format!("-Wl,--wrap={name}"));
+    wraps.chain(["-Wl,--eh-frame-hdr".to_string()])
 }
