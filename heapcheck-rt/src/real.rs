@@ -56,12 +56,16 @@ mod fixed {
         ($($name:ident = $symbol:literal;)*) => {
             $(
                 /// The address of the function that ours hides.
+                #[inline(always)]
                 pub(crate) fn $name() -> usize {
-                    unsafe extern "C" {
-                        #[link_name = $symbol]
-                        fn real();
+                    let address: usize;
+                    // SAFETY: computes an address. Not by way of the global offset table, which a position-independent
+                    // static program fills in itself, later than its first call.
+                    unsafe {
+                        core::arch::asm!(concat!("lea {0}, [rip + ", $symbol, "]"), out(reg) address,
+                            options(nomem, nostack, preserves_flags));
                     }
-                    real as *const () as usize
+                    address
                 }
             )*
 

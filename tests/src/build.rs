@@ -120,8 +120,8 @@ pub fn link_into_rust(shelf: &Shelf, machine: &Toolchain, libc: Libc) -> Result<
     let linked = std::iter::once(object.to_string_lossy().into_owned()).chain(wraps(&object)?);
     toolchain.rust_flags.extend(target.iter().map(|flag| (*flag).to_string()));
     toolchain.rust_flags.push("-Ctarget-feature=+crt-static".to_string());
-    // rustc names musl itself, before the object, which needs more of it; glibc comes last, from the linker's driver.
-    let linked = linked.chain((libc == Libc::Musl).then(|| "-lc".to_string()));
+    // rustc names libc before the object, which needs more of it.
+    let linked = linked.chain(["-Wl,-Bstatic".to_string(), "-lc".to_string()]);
     toolchain.rust_flags.extend(linked.map(|argument| format!("-Clink-arg={argument}")));
     Ok(toolchain)
 }
