@@ -11,8 +11,15 @@ use crate::thread::Thread;
 use crate::{children, crash, demand, fork, program, pthreads, start, verify};
 
 #[used]
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(not(heapcheck_static), unsafe(link_section = ".init_array"))]
+#[cfg_attr(heapcheck_static, unsafe(link_section = ".init_array.00000"))]
 static CONSTRUCTOR: extern "C" fn() = construct;
+
+/// A static program runs its destructors after all handlers, and those of the lowest number last.
+#[cfg(heapcheck_static)]
+#[used]
+#[unsafe(link_section = ".fini_array.00000")]
+static DESTRUCTOR: extern "C" fn(*mut core::ffi::c_void) = crate::process::at_the_very_end_without_status;
 
 /// Runs before the constructors of the program.
 extern "C" fn construct() {
@@ -22,7 +29,9 @@ extern "C" fn construct() {
     let Some(options) = CONFIG.options() else { return };
     pthreads::make_key();
     fork::prepare();
-    register_last_handler();
+    if cfg!(not(heapcheck_static)) {
+        register_last_handler();
+    }
     if options.verify {
         verify::prepare();
     }

@@ -12,7 +12,9 @@
 use crate::blocks::{allocate, allocate_aligned, out_of_memory, release, resize, size_of_block};
 use crate::capture::Caller;
 use crate::start;
+use crate::state::{SETTINGS, is_recording};
 use crate::sys::{self, libc::set_errno};
+use core::sync::atomic::Ordering::Relaxed;
 
 /// Exports `$name`, which passes its arguments, the slot of the return address and the frame pointer to `$body`.
 macro_rules! entry {
@@ -48,10 +50,18 @@ extern "C" fn on_malloc(bytes: usize, slot: usize, bp: usize) -> *mut u8 {
 }
 
 extern "C" fn on_calloc(count: usize, bytes: usize, slot: usize, bp: usize) -> *mut u8 {
-    match count.checked_mul(bytes) {
-        Some(bytes) => allocate(bytes, Caller { slot, bp }),
-        None => out_of_memory(),
+    let Some(bytes) = count.checked_mul(bytes) else { return out_of_memory() };
+    let block = allocate(bytes, Caller { slot, bp });
+    if !blocks_are_zeros() && !block.is_null() {
+        // SAFETY: the block was just given out and has this size.
+        unsafe { block.write_bytes(0, bytes) };
     }
+    block
+}
+
+/// Whether every new block reads as zeros: not where libc allocates, and not when it was switched off.
+fn blocks_are_zeros() -> bool {
+    is_recording() && SETTINGS.zero.load(Relaxed)
 }
 
 extern "C" fn on_realloc(address: usize, bytes: usize, slot: usize, bp: usize) -> *mut u8 {

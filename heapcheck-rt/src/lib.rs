@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 pub mod sources;
+pub mod wrapped;
 pub mod space;
 pub mod limits;
 pub mod sink;

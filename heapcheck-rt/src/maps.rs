@@ -68,7 +68,8 @@ impl Maps {
     /// Reads the list.
     pub(crate) fn read(arena: &'static Arena) -> Result<Self, MapsError> {
         let mut text = Buf::new(arena);
-        read_file(b"/proc/self/maps\0", &mut text)?;
+        // Not `/proc/self`: a main thread that has left by pthread_exit(3) has no memory any more.
+        read_file(b"/proc/thread-self/maps\0", &mut text)?;
         let mut maps = Self { text, list: Buf::new(arena), readable: Buf::new(arena) };
         maps.parse()?;
         Ok(maps)

@@ -22,9 +22,9 @@ use core::ffi::{CStr, c_int, c_void};
 /// What a module is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The executable.
+    /// The executable. A static one holds the runtime too.
     Program,
-    /// The runtime's own object. In a static program it is the executable.
+    /// The runtime's own object.
     Runtime,
     /// The dynamic loader; in musl it is libc as well.
     Loader,
@@ -186,7 +186,7 @@ fn add(taking: &mut Taking, info: &ModuleInfo, size: usize) -> Result<(), OutOfM
     // SAFETY: the loader's name is null or ends with a zero byte.
     let given = if info.name.is_null() { &[][..] } else { unsafe { CStr::from_ptr(info.name) }.to_bytes() };
     let path = if is_program && !given.starts_with(b"/") {
-        sys::read_link(b"/proc/self/exe\0", &mut link).map_or(given, |bytes| &link[..bytes])
+        sys::read_link(b"/proc/thread-self/exe\0", &mut link).map_or(given, |bytes| &link[..bytes])
     } else {
         given
     };
@@ -215,10 +215,10 @@ fn tls_of(info: &ModuleInfo, header: &ProgramHeader, heap: Span) -> Tls {
 
 fn role_of(path: &[u8], is_program: bool, is_ours: bool) -> Role {
     let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    if is_ours {
-        Role::Runtime
-    } else if is_program {
+    if is_program {
         Role::Program
+    } else if is_ours {
+        Role::Runtime
     } else if file.starts_with(b"ld-") || file.starts_with(b"ld.so") {
         Role::Loader
     } else if file.starts_with(b"libc.so") || file.starts_with(b"libc-2.") || file.starts_with(b"libc.musl") {
@@ -275,7 +275,7 @@ mod tests {
         let modules = Modules::take(&ARENA, Span::new(0, 0)).expect("modules");
         let own = modules.find(Modules::take as *const () as usize).expect("own module");
         let own = &modules.all()[own];
-        assert_eq!(own.role, Role::Runtime);
+        assert_eq!(own.role, Role::Program);
         assert!(modules.name(own).starts_with(b"/"));
         assert!(own.eh_frame_hdr != 0 && modules.segments(own).iter().any(|segment| segment.executable));
         let Tls::Static { below, size } = own.tls else { panic!("{:?}", own.tls) };

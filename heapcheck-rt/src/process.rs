@@ -19,9 +19,9 @@ use crate::emit::Recorder;
 use crate::inspect::{Request, check};
 use crate::options::{Mode, Options};
 use crate::record::{Moment, NoteKind, Outcome};
-use crate::state::{ACTIVE, CONFIG, COVERAGE, DONE, EXITING, MAIN, SETTINGS, THREADS, enter, phase};
+use crate::state::{ACTIVE, CONFIG, COVERAGE, DONE, EXITING, MAIN, SETTINGS, STATUS, THREADS, enter, phase};
 use crate::sys::{self, libc};
-use crate::{fork, verify};
+use crate::{fork, start, verify};
 use core::ffi::c_void;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
@@ -51,7 +51,10 @@ pub(crate) unsafe extern "C-unwind" fn __libc_start_main(
     main: Main, count: i32, arguments: usize, init: usize, fini: usize, loader_fini: usize, stack_end: usize,
 ) -> i32 {
     MAIN.store(main as usize, Relaxed);
-    let real = crate::real::find(c"__libc_start_main");
+    if cfg!(heapcheck_static) {
+        start::set_arguments(arguments);
+    }
+    let real = crate::real::__libc_start_main();
     // SAFETY: the symbol has this type in every libc; `main` is only replaced.
     unsafe {
         core::mem::transmute::<usize, StartMain>(real)(
@@ -66,6 +69,7 @@ extern "C-unwind" fn around_main(count: i32, arguments: usize, environment: usiz
     // SAFETY: the start function gave us this pointer as `main`.
     let main = unsafe { core::mem::transmute::<usize, Main>(MAIN.load(Relaxed)) };
     let status = main(count, arguments, environment);
+    STATUS.store(status, Relaxed);
     before_destructors();
     status
 }
@@ -120,8 +124,9 @@ pub(crate) fn check_or_end() {
     }
 }
 
-extern "C" fn at_the_very_end_without_status(_: *mut c_void) {
-    at_the_very_end(0, core::ptr::null_mut());
+/// The last handler where libc tells it no status: where there is no `on_exit`, and in static programs.
+pub(crate) extern "C" fn at_the_very_end_without_status(_: *mut c_void) {
+    at_the_very_end(STATUS.load(Relaxed), core::ptr::null_mut());
 }
 
 /// The last handler of all.
@@ -230,6 +235,7 @@ type Exit = unsafe extern "C-unwind" fn(i32) -> !;
 
 exported! {
     fn exit(status: i32) -> ! {
+        STATUS.store(status, Relaxed);
         before_destructors();
         // SAFETY: the symbol has this type.
         unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"exit"))(status) }

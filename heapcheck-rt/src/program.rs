@@ -127,6 +127,7 @@ pub(crate) fn cover() {
     let Some(file) = MappedFile::open(b"/proc/self/exe") else { return };
     let Ok(elf) = Elf::parse(file.bytes()) else { return };
     let survey = survey(&elf);
+    let survey = if cfg!(heapcheck_alone) { survey.without_rust() } else { survey };
     let plan = Plan::of(&survey);
     let protect = |address: usize, len: usize, protection: i32| {
         // SAFETY: the pages hold the functions that are patched, and nobody runs them yet.

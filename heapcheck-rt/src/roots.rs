@@ -176,8 +176,9 @@ impl Collector<'_> {
                     segment.span.end.next_multiple_of(sys::PAGE),
                 );
                 self.owned.push(span)?;
-                // A static program and its runtime share their segments.
-                if module.role != Role::Runtime || number == 0 {
+                // A static program shares its segments with its runtime, whose own variables hold addresses of its
+                // tables and of free blocks, but of no live one.
+                if module.role != Role::Runtime {
                     self.add(span, RootKind::Globals, number as u32)?;
                 }
             }
@@ -209,6 +210,12 @@ impl Collector<'_> {
             // Memory of a thread that ended is taken away only while it still is what it was.
             if !is_alive && facts.pointer != 0 && self.word(facts.pointer) == Some(facts.pointer) {
                 self.own_thread(facts)?;
+                // libc frees the vector with the memory; in a static program it is a block like any other.
+                if let Some(dtv) = threadarea::dtv_of(facts.pointer, |address| self.word(address))
+                    && self.is_ours(dtv.start)
+                {
+                    self.add_word(dtv.start, RootKind::Dtv, facts.tid as u32)?;
+                }
             }
         }
         Ok(())
@@ -320,9 +327,7 @@ impl Collector<'_> {
         }
         for module in self.world.modules.all() {
             match module.tls {
-                Tls::Static { below, size }
-                    if module.role != Role::Runtime || module.base == self.program_base() =>
-                {
+                Tls::Static { below, size } if module.role != Role::Runtime => {
                     let start = pointer - below;
                     self.add(Span::new(start, start + size), RootKind::Tls, owner)?;
                 }
@@ -341,10 +346,6 @@ impl Collector<'_> {
         self.add(Span::new(pointer, pointer + 8), RootKind::Keys, owner)?;
         let end = descriptor_end(pointer, facts.stack_hi);
         self.add(Span::new(pointer + 16, end), RootKind::Keys, owner)
-    }
-
-    fn program_base(&self) -> usize {
-        self.world.modules.all().first().map_or(0, |program| program.base)
     }
 
     fn add_given(&mut self) -> Result<(), OutOfMemory> {

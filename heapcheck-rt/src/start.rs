@@ -17,7 +17,7 @@ use crate::limits::{CLEAR_INLINE, DEPTH_MAX, SHORT_MAX};
 use crate::options::{self, OptionError, Options, Stacks};
 use crate::program;
 use crate::state::{
-    ACTIVE, COLD, CONFIG, DORMANT, EARLY, PHASE_LOCK, REGION, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF,
+    ACTIVE, COLD, CONFIG, DORMANT, EARLY, INITIAL_STACK, PHASE_LOCK, REGION, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF,
     STACKS_SHORT, STACKS_VERIFIED, THREADS, enter, is_recording, phase,
 };
 use crate::text::Text;
@@ -32,10 +32,20 @@ pub(crate) const CHILD_OF: &[u8; 18] = b"HEAPCHECK_CHILD_OF";
 
 weak_symbol!(stack_end_symbol = "__libc_stack_end");
 weak_symbol!(environ_symbol = "environ");
-weak_symbol!(libc_malloc = "__libc_malloc");
-weak_symbol!(libc_memalign = "__libc_memalign");
-weak_symbol!(libc_realloc = "__libc_realloc");
-weak_symbol!(libc_free = "__libc_free");
+
+#[cfg(not(heapcheck_static))]
+mod hidden {
+    use crate::arch::weak_symbol;
+
+    weak_symbol!(libc_malloc = "__libc_malloc");
+    weak_symbol!(libc_memalign = "__libc_memalign");
+    weak_symbol!(libc_realloc = "__libc_realloc");
+    weak_symbol!(libc_free = "__libc_free");
+}
+#[cfg(not(heapcheck_static))]
+use hidden::{libc_free, libc_malloc, libc_memalign, libc_realloc};
+#[cfg(heapcheck_static)]
+use crate::real::{free as libc_free, malloc as libc_malloc, memalign as libc_memalign, realloc as libc_realloc};
 
 /// Gives the calling thread a record, or answers `None` when this process is left alone.
 pub(crate) fn attach() -> Option<&'static mut Thread> {
@@ -131,8 +141,18 @@ fn find_stack(capture: &mut Capture, pointer: usize) {
     }
 }
 
+/// Notes where the arguments lie: behind their count. libc's start function is given their address before anything is
+/// set up, even relocation and thread-local storage.
+pub(crate) fn set_arguments(arguments: usize) {
+    INITIAL_STACK.store(arguments - size_of::<usize>(), Relaxed);
+}
+
 /// The address of the argument count, or 0 when nobody tells it.
 pub(crate) fn initial_stack() -> usize {
+    let noted = INITIAL_STACK.load(Relaxed);
+    if noted != 0 {
+        return noted;
+    }
     let symbol = stack_end_symbol();
     // SAFETY: see the head of this file.
     if symbol == 0 { 0 } else { unsafe { (symbol as *const usize).read() } }

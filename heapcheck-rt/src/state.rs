@@ -70,6 +70,10 @@ pub(crate) static STARTS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static THREAD_KEY: AtomicU32 = AtomicU32::new(0);
 /// The program's `main`.
 pub(crate) static MAIN: AtomicUsize = AtomicUsize::new(0);
+/// Where the argument count lies, in a static program.
+pub(crate) static INITIAL_STACK: AtomicUsize = AtomicUsize::new(0);
+/// The status that the program ends with, as it told `exit`.
+pub(crate) static STATUS: AtomicI32 = AtomicI32::new(0);
 /// The process that the runtime was set up in.
 pub(crate) static PROCESS: AtomicI32 = AtomicI32::new(0);
 /// The check before destructors has begun.

@@ -12,7 +12,7 @@ use crate::symbols::{self, MappedFile};
 
 /// Where std and libtest allocate what lives as long as the process. A trace that has one of these functions, and
 /// below it nothing of the program's own, is immortal for the mode that expects everything to be freed.
-const IMMORTAL: [&[u8]; 12] = [
+const IMMORTAL: [&[u8]; 15] = [
     b"std::rt::init",
     b"std::rt::lang_start_internal",
     b"std::thread::current",
@@ -25,7 +25,15 @@ const IMMORTAL: [&[u8]; 12] = [
     b"_dl_",
     b"__libc_setlocale",
     b"_IO_file_doallocate",
+    b"std::sys::pal::unix::stack_overflow",
+    // The memory that libstdc++ keeps for exceptions when there is no other, by the two names that its constructor has.
+    b"_GLOBAL__sub_I_eh_alloc.cc",
+    b"_GLOBAL__sub_I__ZN9__gnu_cxx9__freeresEv",
 ];
+
+/// How functions begin that a static program has from the C and C++ libraries, and that no program defines.
+const LIBRARY: [&[u8]; 5] =
+    [b"_dl_", b"_IO_", b"__libc_", b"_GLOBAL__sub_I_eh_alloc.cc", b"_GLOBAL__sub_I__ZN9__gnu_cxx9__freeresEv"];
 
 /// The suppressions of a check.
 #[derive(Debug)]
@@ -111,9 +119,12 @@ impl Suppressions {
     }
 }
 
-/// Whether a function belongs to Rust's own libraries.
+/// Whether a function belongs to the libraries of a language.
 fn is_standard(function: &[u8]) -> bool {
     let inner = function.strip_prefix(b"<").unwrap_or(function);
+    if LIBRARY.iter().any(|prefix| function.starts_with(prefix)) {
+        return true;
+    }
     [&b"std::"[..], b"core::", b"alloc::", b"test::", b"__rustc", b"__rust", b"__rdl"]
         .iter()
         .any(|prefix| inner.starts_with(prefix))

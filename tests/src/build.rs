@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use heapcheck_rt::wrapped;
+
 use crate::case::Case;
 use crate::shelf::{Shelf, run_compiler};
 
@@ -29,6 +31,15 @@ const C_FLAGS: &[&str] = &["-O1", "-g", "-pthread", "-fno-builtin-malloc", "-D_G
 
 /// What Rust cases are built with, before their own flags.
 const RUST_FLAGS: &[&str] = &["--edition=2021", "-Cdebuginfo=1"];
+
+/// The C library of a static Rust program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Libc {
+    /// That of the GNU project, with `+crt-static`.
+    Glibc,
+    /// The one that rustc brings along.
+    Musl,
+}
 
 /// How a case is turned into a program.
 #[derive(Debug, Clone)]
@@ -98,12 +109,19 @@ pub fn link_into_c(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, Stri
     Ok(toolchain)
 }
 
-/// The toolchain that links the runtime into static Rust programs, which are those of musl.
-pub fn link_into_rust(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, String> {
-    let object = compile_runtime(shelf, machine, "heapcheck-musl.o", &[LINKED_FLAGS, &[MUSL]].concat())?;
+/// The toolchain that links the runtime into static Rust programs of one libc.
+pub fn link_into_rust(shelf: &Shelf, machine: &Toolchain, libc: Libc) -> Result<Toolchain, String> {
+    let (name, target) = match libc {
+        Libc::Musl => ("heapcheck-musl.o", &[MUSL][..]),
+        Libc::Glibc => ("heapcheck-glibc.o", &[][..]),
+    };
+    let object = compile_runtime(shelf, machine, name, &[LINKED_FLAGS, target].concat())?;
     let mut toolchain = machine.clone();
     let linked = std::iter::once(object.to_string_lossy().into_owned()).chain(wraps(&object)?);
-    toolchain.rust_flags.push(MUSL.to_string());
+    toolchain.rust_flags.extend(target.iter().map(|flag| (*flag).to_string()));
+    toolchain.rust_flags.push("-Ctarget-feature=+crt-static".to_string());
+    // rustc names libc before the object, which needs more of it.
+    let linked = linked.chain(["-Wl,-Bstatic".to_string(), "-lc".to_string()]);
     toolchain.rust_flags.extend(linked.map(|argument| format!("-Clink-arg={argument}")));
     Ok(toolchain)
 }
@@ -119,12 +137,19 @@ fn print_path(rustc: &str, question: &[&str]) -> Option<PathBuf> {
     Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
 }
 
-/// The linker's arguments that send calls to the runtime: one for each `__wrap_` name that the object defines.
-fn wraps(object: &Path) -> Result<Vec<String>, String> {
+/// The linker's arguments that send calls to the runtime, when they are those that the object is made for: one for each
+/// `__wrap_` name that it defines.
+fn wraps(object: &Path) -> Result<impl Iterator<Item = String>, String> {
     let bytes = fs::read(object).map_err(|error| format!("{}: {error}", object.display()))?;
-    let strings = bytes.split(|byte| *byte == 0).filter_map(|string| string.strip_prefix(b"__wrap_"));
-    let names: BTreeSet<String> = strings.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-    Ok(names.into_iter().map(|name| format!("-Wl,--wrap={name}")).collect())
+    // A name may be stored as the end of another one: `.text.__wrap_malloc`.
+    let strings = bytes.split(|byte| *byte == 0).filter_map(|string| std::str::from_utf8(string).ok());
+    let names = strings.filter_map(|string| string.split_once("__wrap_"));
+    let defined: BTreeSet<String> = names.map(|(_, name)| name.to_string()).collect();
+    let listed: BTreeSet<String> = wrapped::NAMES.iter().map(|name| (*name).to_string()).collect();
+    match defined.symmetric_difference(&listed).next() {
+        Some(name) => Err(format!("`{name}` is only in one of wrapped::NAMES and the runtime's object")),
+        None => Ok(wrapped::linker_arguments()),
+    }
 }
 
 fn compile_runtime(

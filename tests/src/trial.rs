@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::build::{self, Toolchain};
+use crate::build::{self, Libc, Toolchain};
 use crate::case::{Case, Run};
 use crate::judge::judge;
 use crate::run::{Program, run_case};
@@ -32,7 +32,8 @@ struct Bench {
     machine: Toolchain,
     preload: OnceLock<Result<PathBuf, String>>,
     linking_c: OnceLock<Result<Toolchain, String>>,
-    linking_rust: OnceLock<Result<Toolchain, String>>,
+    linking_glibc: OnceLock<Result<Toolchain, String>>,
+    linking_musl: OnceLock<Result<Toolchain, String>>,
 }
 
 /// Runs the corpus as the `main` of a test binary, whose `CARGO_TARGET_TMPDIR` it is given.
@@ -51,7 +52,8 @@ pub fn run_corpus(injection: Injection, target_tmpdir: &Path) -> ExitCode {
         machine: Toolchain::of_machine(),
         preload: OnceLock::new(),
         linking_c: OnceLock::new(),
-        linking_rust: OnceLock::new(),
+        linking_glibc: OnceLock::new(),
+        linking_musl: OnceLock::new(),
     });
     let trials: Vec<Trial> = cases.into_iter().flat_map(|case| trials_of(&bench, &Arc::new(case))).collect();
     if let Some(twice) = repeated_name(&trials) {
@@ -63,12 +65,20 @@ pub fn run_corpus(injection: Injection, target_tmpdir: &Path) -> ExitCode {
 
 fn trials_of(bench: &Arc<Bench>, case: &Arc<Case>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for flags in case.builds.clone() {
+    // Static Rust programs have two C libraries to be linked with.
+    let is_rust = case.name.ends_with(".rs");
+    let libcs = match bench.injection == Injection::Linked && is_rust {
+        true => &[Libc::Musl, Libc::Glibc][..],
+        false => &[Libc::Glibc][..],
+    };
+    for (libc, flags) in libcs.iter().flat_map(|libc| case.builds.iter().map(|flags| (*libc, flags.clone()))) {
         let built: Arc<OnceLock<Result<Program, String>>> = Arc::default();
+        let musl = if libc == Libc::Musl { "musl" } else { "" };
         for run in case.runs.clone() {
-            let title = [flags.join(" "), run.title.clone()].join(" ");
-            let name = format!("{}: {}", case.name, title.trim());
-            let why_not = why_not(bench, case, &run);
+            let words = [musl, &flags.join(" "), &run.title].map(str::to_string);
+            let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>();
+            let name = format!("{}: {}", case.name, words.join(" "));
+            let why_not = why_not(bench, case, &run, libc);
             let kind = why_not.as_ref().map_or(String::new(), |why| format!("skipped, {why}"));
             let (bench, case, flags, built) = (bench.clone(), case.clone(), flags.clone(), built.clone());
             let trial = Trial::test(name, move || match why_not {
@@ -76,7 +86,7 @@ fn trials_of(bench: &Arc<Bench>, case: &Arc<Case>) -> Vec<Trial> {
                     eprintln!("skipped: {}: {why}", case.name);
                     Ok(())
                 }
-                None => try_run(&bench, &case, &built, &flags, &run),
+                None => try_run(&bench, &case, &built, &flags, &run, libc),
             });
             trials.push(trial.with_kind(kind));
         }
@@ -85,7 +95,7 @@ fn trials_of(bench: &Arc<Bench>, case: &Arc<Case>) -> Vec<Trial> {
 }
 
 /// Why this run is not possible here, if it is not.
-fn why_not(bench: &Bench, case: &Case, run: &Run) -> Option<String> {
+fn why_not(bench: &Bench, case: &Case, run: &Run, libc: Libc) -> Option<String> {
     let wrapper = run.under.iter().filter(|wrapper| *wrapper != "ulimit");
     if let Some(missing) = case.needs.iter().chain(wrapper).find(|name| find_program(name).is_none()) {
         return Some(format!("{missing} is missing"));
@@ -96,7 +106,7 @@ fn why_not(bench: &Bench, case: &Case, run: &Run) -> Option<String> {
     if case.library.is_some() {
         return Some("a static program opens no library".to_string());
     }
-    if case.name.ends_with(".rs") && !build::has_musl(&bench.machine) {
+    if libc == Libc::Musl && !build::has_musl(&bench.machine) {
         return Some("the target x86_64-unknown-linux-musl is missing".to_string());
     }
     case.not_static.clone()
@@ -108,12 +118,14 @@ fn repeated_name(trials: &[Trial]) -> Option<String> {
 }
 
 /// Builds the case and the runtime, in this order: that each case compiles is worth knowing in any case.
-fn build_program(bench: &Bench, case: &Case, flags: &[String]) -> Result<Program, String> {
+fn build_program(bench: &Bench, case: &Case, flags: &[String], libc: Libc) -> Result<Program, String> {
     if bench.injection == Injection::Linked {
-        let toolchain = if case.name.ends_with(".rs") {
-            bench.linking_rust.get_or_init(|| build::link_into_rust(&bench.shelf, &bench.machine))
-        } else {
-            bench.linking_c.get_or_init(|| build::link_into_c(&bench.shelf, &bench.machine))
+        let (shelf, machine) = (&bench.shelf, &bench.machine);
+        let into_rust = |libc| build::link_into_rust(shelf, machine, libc);
+        let toolchain = match (case.name.ends_with(".rs"), libc) {
+            (true, Libc::Musl) => bench.linking_musl.get_or_init(|| into_rust(libc)),
+            (true, Libc::Glibc) => bench.linking_glibc.get_or_init(|| into_rust(libc)),
+            (false, _) => bench.linking_c.get_or_init(|| build::link_into_c(shelf, machine)),
         };
         let executable = build::build_case(&bench.shelf, toolchain.as_ref()?, case, flags)?;
         return Ok(Program { executable, library: None, runtime: None });
@@ -130,8 +142,9 @@ fn try_run(
     built: &OnceLock<Result<Program, String>>,
     flags: &[String],
     run: &Run,
+    libc: Libc,
 ) -> Result<(), Failed> {
-    let program = built.get_or_init(|| build_program(bench, case, flags));
+    let program = built.get_or_init(|| build_program(bench, case, flags, libc));
     let observed = run_case(program.as_ref()?, run, bench.shelf.folder())?;
     let complaints = judge(&run.expected, &observed);
     if complaints.is_empty() {

@@ -107,6 +107,12 @@ impl Survey<'_> {
         self.sites.iter().take(self.count).flatten().copied()
     }
 
+    /// The same program when all the Rust in it is the runtime itself.
+    #[must_use]
+    pub fn without_rust(self) -> Self {
+        Self { is_rust: false, ..self }
+    }
+
     fn note(&mut self, symbol: Symbol<'_>) {
         match meaning_of(symbol.name) {
             Some((family, Meaning::Refuse)) => {
