@@ -16,11 +16,11 @@ pub(crate) mod shadow;
 pub(crate) mod memo;
 
 use crate::depot::Depot;
-use crate::limits::{DEPTH_MAX, SHORT_MAX};
+use crate::limits::{DEPTH_MAX, SHADOW_FRAMES, SHORT_MAX};
 use crate::rule::Kind;
 use crate::unwind::{Memory, Registers, Rules};
 use memo::Memos;
-use shadow::{Shadow, Step, mix, never_trusted};
+use shadow::{Outside, Shadow, Step, mix, never_trusted};
 
 /// The registers of the caller of an allocation function, at the instruction behind its call.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +49,12 @@ impl Caller {
 enum End {
     /// At the outermost frame of the stack.
     Whole,
-    /// Before it: no rule, or a bound.
+    /// Before it: no rule.
     Cut,
+    /// Before it: as deep as was asked for.
+    Deep,
+    /// At a frame whose caller lies elsewhere: a signal came while this stack's own middle was the alternate stack.
+    Astray,
     /// At a frame that the shadow knows; so many frames stay.
     Joined(usize),
 }
@@ -95,9 +99,12 @@ impl Capture {
             return self.elsewhere(rules, depot, at, depth);
         }
         let (count, end) = self.walk::<false>(rules, at, depth);
+        if end == End::Astray {
+            return self.elsewhere(rules, depot, at, depth);
+        }
         let steps = &self.shadow.steps[..count];
         let hash = steps.iter().rev().fold(3, |hash, step| mix(hash, step.pc as u64));
-        let trace = depot.intern(hash | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
+        let trace = depot.intern(hash | 1, end == End::Cut, steps.iter().map(|step| step.pc));
         // The scratch frames lie in the shadow's struct, but a short walk leaves the shadow itself alone.
         let Self { memos, shadow, .. } = self;
         memos.learn(&shadow.steps[..count], trace);
@@ -112,7 +119,7 @@ impl Capture {
             return self.elsewhere(rules, depot, at, depth);
         }
         self.shadow.begin();
-        if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp)
+        if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, 0)
             && joined == self.shadow.len
             && self.shadow.last_trace != 0
         {
@@ -124,10 +131,15 @@ impl Capture {
     #[inline(never)]
     fn full_walk(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
         self.shadow.begin();
-        let (count, end) = self.walk::<true>(rules, at, DEPTH_MAX);
-        let joined = if let End::Joined(joined) = end { joined } else { 0 };
-        let hash = self.shadow.finish(joined, count, end == End::Cut);
-        let cut = self.shadow.cut || self.shadow.len > depth;
+        let (count, end) = self.walk::<true>(rules, at, SHADOW_FRAMES);
+        let hash = match end {
+            End::Astray => return self.elsewhere(rules, depot, at, depth),
+            End::Joined(joined) => self.shadow.finish(joined, count, Outside::Nothing),
+            End::Whole => self.shadow.finish(0, count, Outside::Nothing),
+            End::Cut => self.shadow.finish(0, count, Outside::Unknown),
+            End::Deep => self.shadow.finish(0, count, Outside::Frames),
+        };
+        let cut = self.shadow.outside != Outside::Nothing || self.shadow.len > depth;
         let trace = if depth < DEPTH_MAX {
             let hash = self.shadow.pcs(depth).fold(5, |hash, pc| mix(hash, pc as u64));
             depot.intern(hash | 1, cut, self.shadow.pcs(depth))
@@ -145,14 +157,14 @@ impl Capture {
         let (mut pc_slot, mut bp_slot) = (sp - 8, 0);
         let mut count = 0;
         loop {
-            if JOIN && let Some(joined) = self.shadow.join(pc, sp, bp) {
+            if JOIN && let Some(joined) = self.shadow.join(pc, sp, bp, count) {
                 if count > 0 {
                     self.shadow.reached_through(joined, bp_slot);
                 }
                 return (count, End::Joined(joined));
             }
             if count == depth {
-                return (count, End::Cut);
+                return (count, End::Deep);
             }
             let rule = rules.rule_of(pc + usize::from(interrupted));
             let kind = rule.kind();
@@ -176,6 +188,7 @@ impl Capture {
                             continue;
                         }
                         Ok(None) => return (count, End::Whole),
+                        Ok(Some(next)) if next.interrupted => return (count, End::Astray),
                         _ => return (count, End::Cut),
                     }
                 }

@@ -75,6 +75,18 @@ pub(crate) struct Step {
 /// A word that no program counter equals: the proof of a frame that must never be taken on trust.
 static NEVER: usize = 0;
 
+/// What lies further out than frame 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Outside {
+    /// Frame 0 is the outermost one.
+    Nothing = 0,
+    /// More frames, which a longer walk finds.
+    Frames = 1,
+    /// More frames, which no walk reaches.
+    Unknown = 2,
+}
+
 /// The shadow of a thread's stack.
 #[derive(Debug)]
 #[repr(C)]
@@ -84,13 +96,12 @@ pub(crate) struct Shadow {
     trusted: usize,
     /// Where to look for the next common frame: frames from here on are further in than the walk.
     cursor: usize,
-    /// Whether frames further out than frame 0 are missing.
-    pub(crate) cut: bool,
+    pub(crate) outside: Outside,
     /// The trace of the whole shadow, 0 when not known.
     pub(crate) last_trace: u32,
     proofs: [Proof; SHADOW_FRAMES],
     frames: [Frame; SHADOW_FRAMES],
-    pub(crate) steps: [Step; DEPTH_MAX],
+    pub(crate) steps: [Step; SHADOW_FRAMES],
 }
 
 impl Shadow {
@@ -102,9 +113,10 @@ impl Shadow {
     }
 
     /// Looks for the frame of the walk in the shadow, and answers how many frames from 0 on stay: those up to and with
-    /// this one.
+    /// this one. `count` frames lie further in; when they and those that stay are fewer than a trace has, and there were
+    /// more, then the walk must go on.
     #[inline(always)]
-    pub(crate) fn join(&mut self, pc: usize, sp: usize, bp: usize) -> Option<usize> {
+    pub(crate) fn join(&mut self, pc: usize, sp: usize, bp: usize, count: usize) -> Option<usize> {
         while self.cursor > 0 && self.frames[self.cursor - 1].sp < sp {
             self.cursor -= 1;
         }
@@ -113,6 +125,9 @@ impl Shadow {
             return None;
         }
         if self.frames[index].needs_bp && self.frames[index].bp != bp {
+            return None;
+        }
+        if self.outside == Outside::Frames && self.cursor + count < DEPTH_MAX {
             return None;
         }
         if self.trusted <= index && !self.trust(index) {
@@ -146,16 +161,16 @@ impl Shadow {
         self.trusted = kept;
     }
 
-    /// Ends a walk of `count` new frames inside of the `joined` ones that stay. `cut` says that the walk stopped early;
-    /// it matters only when nothing was joined. Returns the hash of the whole.
+    /// Ends a walk of `count` new frames inside of the `joined` ones that stay. `outside` matters only when nothing was
+    /// joined. Returns the hash of the whole.
     #[inline(always)]
-    pub(crate) fn finish(&mut self, mut joined: usize, count: usize, cut: bool) -> u64 {
+    pub(crate) fn finish(&mut self, mut joined: usize, count: usize, outside: Outside) -> u64 {
         if joined == 0 {
-            self.cut = cut;
+            self.outside = outside;
         } else if joined + count > SHADOW_FRAMES {
-            joined = self.slide(joined);
+            joined = self.slide(joined, count);
         }
-        let (mut hash, mut needs_bp) = (if self.cut { 2 } else { 1 }, false);
+        let (mut hash, mut needs_bp) = (1 + self.outside as u64, false);
         if joined > 0 {
             let frame = &self.frames[joined - 1];
             (hash, needs_bp) = (frame.hash, frame.needs_bp);
@@ -186,11 +201,11 @@ impl Shadow {
     /// Makes room in a deep recursion: keeps the innermost frames.
     #[cold]
     #[inline(never)]
-    fn slide(&mut self, joined: usize) -> usize {
-        let first = joined - DEPTH_MAX.min(joined);
+    fn slide(&mut self, joined: usize, count: usize) -> usize {
+        let first = joined - DEPTH_MAX.min(SHADOW_FRAMES - count).min(joined);
         self.proofs.copy_within(first..joined, 0);
         self.frames.copy_within(first..joined, 0);
-        self.cut = true;
+        self.outside = Outside::Frames;
         joined - first
     }
 
