@@ -241,9 +241,23 @@ impl Capture {
         depot.intern(hash | 1, cut || count == depth, steps.iter().map(|step| step.pc))
     }
 
-    /// Forgets all walks: the code that they went through is gone.
+    /// Forgets all walks.
     pub(crate) fn clear(&mut self) {
         self.memos.clear();
         self.shadow.clear();
+    }
+
+    /// Makes a thread, any thread, forget its walks: code that they went through is gone.
+    ///
+    /// The thread may be in the middle of a walk, and keep what this walk has looked at. That is right: those frames are
+    /// on its stack, so their code is still there.
+    pub(crate) fn clear_of(capture: &Self) {
+        let this = (&raw const *capture).cast_mut();
+        // SAFETY: the record is there for ever. A word that its thread changes at the same time gets one of both values,
+        // and either is right.
+        unsafe {
+            Memos::clear_of(&raw mut (*this).memos);
+            Shadow::clear_of(&raw mut (*this).shadow);
+        }
     }
 }
