@@ -59,9 +59,10 @@ extern "C" fn after_in_child() {
     PROCESS.store(sys::process_id(), Relaxed);
     SETTINGS.generation.fetch_add(1, Relaxed);
     EXITING.store(false, Relaxed);
-    THREADS.keep_only(Thread::current().map(|thread| &*thread));
     park::WORLD.forget_others();
     each_lock(Lock::release);
+    // Takes memory, so that the arena must not be locked; there is nobody else yet.
+    THREADS.keep_only(Thread::current().map(|thread| &*thread));
     let Some(options) = CONFIG.options() else { return };
     let mut recorder = Recorder::open(options);
     recorder.begin_anew();
