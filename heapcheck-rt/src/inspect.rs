@@ -230,10 +230,12 @@ fn mark_from(
     for word in roots.words.as_slice() {
         words.push(word.word)?;
     }
-    if ANNOTATIONS.any_ignored() {
+    let vanished = vanished_threads()?;
+    let is_vanished = |thread: u16| vanished.as_slice().get(usize::from(thread)) == Some(&true);
+    if ANNOTATIONS.any_ignored() || !vanished.as_slice().is_empty() {
         let mut outcome = Ok(());
         SPANS.each_live(|slot, meta| {
-            if meta.live().is_some_and(|live| live.state & IGNORED != 0) {
+            if meta.live().is_some_and(|live| live.state & IGNORED != 0 || is_vanished(live.thread)) {
                 outcome = outcome.and(words.push(slot.base));
             }
         });
@@ -242,6 +244,23 @@ fn mark_from(
     let ends = trusts && options.roots.has(RootSwitches::ENDS);
     let from = MarkRoots { words: words.as_slice(), strong: strong.as_slice(), weak: weak.as_slice(), ends };
     mark(heap, from, bytes, &SCRATCH)
+}
+
+/// Which threads, by number, vanished by fork. What they allocated is not the child's to free; nothing keeps it reachable
+/// for sure, because libc uses their stacks again.
+fn vanished_threads() -> Result<Buf<bool>, OutOfMemory> {
+    let mut vanished = Buf::new(&SCRATCH);
+    let mut outcome = Ok(());
+    THREADS.each_vanished(|number| {
+        let number = usize::from(number as u16);
+        while vanished.as_slice().len() <= number && outcome.is_ok() {
+            outcome = vanished.push(false);
+        }
+        if let Some(is_vanished) = vanished.as_mut_slice().get_mut(number) {
+            *is_vanished = true;
+        }
+    });
+    outcome.map(|()| vanished)
 }
 
 /// Marks further blocks with all that they reach.

@@ -73,6 +73,8 @@ mod children;
 mod program;
 mod fork;
 mod pthreads;
+#[cfg(not(heapcheck_static))]
+mod unload;
 mod process;
 mod crash;
 mod demand;

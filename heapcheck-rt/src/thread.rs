@@ -341,6 +341,19 @@ impl Threads {
         unsafe { &*self.departed.get() }.as_slice()
     }
 
+    /// Calls `visit` with the number of every thread that vanished by fork.
+    pub(crate) fn each_vanished(&self, mut visit: impl FnMut(u32)) {
+        let mut address = self.first.load(Acquire);
+        while address != 0 {
+            // SAFETY: records are never freed.
+            let thread = unsafe { &*(address as *const Thread) };
+            if thread.state.load(Relaxed) == ABANDONED {
+                visit(thread.number);
+            }
+            address = thread.next.load(Acquire);
+        }
+    }
+
     /// How many records were made: the largest number of threads at one time.
     pub(crate) fn count(&self) -> u32 {
         self.count.load(Relaxed)

@@ -6,7 +6,7 @@
 
 use crate::capture::Caller;
 use crate::limits::DEPTH_MAX;
-use crate::state::{DEPOT, VERIFIED};
+use crate::state::{DEPOT, SETTINGS, VERIFIED};
 use crate::sys;
 use crate::text::Text;
 use core::ffi::{CStr, c_int, c_void};
@@ -88,11 +88,10 @@ pub(crate) fn compare(caller: Caller, trace: u32) {
     let from = all.iter().position(|found| *found == pc).unwrap_or(all.len());
     let theirs = &all[from..];
     let theirs = &theirs[..theirs.iter().position(|found| *found == 0).unwrap_or(theirs.len())];
+    let theirs = &theirs[..theirs.len().min(SETTINGS.depth.load(Relaxed))];
     let ours = DEPOT.trace(trace).pcs;
-    let shown = theirs.len().min(DEPTH_MAX).min(ours.len().max(1));
-    let same = if theirs.len() >= DEPTH_MAX { ours == &theirs[..shown.min(DEPTH_MAX)] } else { ours == theirs };
     VERIFIED.compared.fetch_add(1, Relaxed);
-    if !same && VERIFIED.differ.fetch_add(1, Relaxed) < 3 {
+    if ours != theirs && VERIFIED.differ.fetch_add(1, Relaxed) < 3 {
         show("ours  ", ours);
         show("libgcc", theirs);
     }

@@ -132,8 +132,22 @@ impl Memos {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        for memo in &mut self.slots {
-            (memo.key, memo.deep_key) = (0, 0);
+        // SAFETY: these are our own words.
+        unsafe { Self::clear_of(self) };
+    }
+
+    /// Forgets everything, also when they belong to another thread.
+    ///
+    /// # Safety
+    /// `this` points at memos. Their thread may be using them: a key that is zero fits no place.
+    pub(crate) unsafe fn clear_of(this: *mut Self) {
+        for index in 0..MEMO_SLOTS {
+            // SAFETY: as the caller promises; the index is one of the array.
+            unsafe {
+                let memo = (&raw mut (*this).slots).cast::<Memo>().add(index);
+                (&raw mut (*memo).key).write_volatile(0);
+                (&raw mut (*memo).deep_key).write_volatile(0);
+            }
         }
     }
 }

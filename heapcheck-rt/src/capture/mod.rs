@@ -55,6 +55,8 @@ enum End {
     Whole,
     /// Before it: no rule, or a bound.
     Cut,
+    /// At a frame whose caller lies elsewhere: a signal came while this stack's own middle was the alternate stack.
+    Astray,
     /// At a frame that the shadow knows; so many frames stay.
     Joined(usize),
 }
@@ -102,6 +104,9 @@ impl Capture {
             return self.elsewhere(rules, depot, at, depth);
         }
         let (count, end) = self.walk::<false>(rules, at, depth);
+        if end == End::Astray {
+            return self.elsewhere(rules, depot, at, depth);
+        }
         let steps = &self.shadow.steps[..count];
         let hash = steps.iter().rev().fold(3, |hash, step| mix(hash, step.pc as u64));
         let trace =
@@ -136,6 +141,9 @@ impl Capture {
     fn full_walk(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
         self.shadow.begin();
         let (count, end) = self.walk::<true>(rules, at, SHADOW_FRAMES);
+        if end == End::Astray {
+            return self.elsewhere(rules, depot, at, depth);
+        }
         let joined = if let End::Joined(joined) = end { joined } else { 0 };
         self.shadow.finish(joined, count, end == End::Cut);
         let (hash, cut) = (self.shadow.hash(depth), self.shadow.is_cut(depth));
@@ -195,6 +203,7 @@ impl Capture {
                             continue;
                         }
                         Ok(None) => return (count, End::Whole),
+                        Ok(Some(next)) if next.interrupted => return (count, End::Astray),
                         _ => return (count, End::Cut),
                     }
                 }
@@ -252,10 +261,25 @@ impl Capture {
         (self.stack_low, self.stack_end, self.memo_end) = (low, end, end.saturating_sub(16));
     }
 
-    /// Forgets all walks: the code that they went through is gone.
+    /// Forgets all walks.
     pub(crate) fn clear(&mut self) {
         self.memos.clear();
         self.recall.clear();
         self.shadow.clear();
+    }
+
+    /// Makes a thread, any thread, forget its walks: code that they went through is gone.
+    ///
+    /// The thread may be in the middle of a walk, and keep what this walk has looked at. That is right: those frames are
+    /// on its stack, so their code is still there.
+    pub(crate) fn clear_of(capture: &Self) {
+        let this = (&raw const *capture).cast_mut();
+        // SAFETY: the record is there for ever. A word that its thread changes at the same time gets one of both values,
+        // and either is right.
+        unsafe {
+            Memos::clear_of(&raw mut (*this).memos);
+            Recall::clear_of(&raw mut (*this).recall);
+            Shadow::clear_of(&raw mut (*this).shadow);
+        }
     }
 }

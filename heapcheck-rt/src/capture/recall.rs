@@ -1,10 +1,13 @@
-#![forbid(unsafe_code)]
+#![expect(unsafe_code, reason = "forgets walks of other threads")]
 //! Full traces by heart: how the last ones from each call site hung on the outer part of the stack.
 //!
 //! Most allocations come from a place that allocated before, through the same few inner frames, below an outer part that
 //! has not changed. What is remembered is the inner part, as words that must not have changed, and which outer part of
 //! the shadow it hung on; when both still hold, so does the trace, by the argument of [`super::shadow`]. The shadow
 //! itself stays as it is.
+//!
+//! # Safety
+//! Only [`Recall::clear_of`] touches what belongs to another thread, word by word.
 
 use super::memo::key_of;
 use super::shadow::{Shadow, Word};
@@ -90,8 +93,21 @@ impl Recall {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        for known in &mut self.slots {
-            known.key = 0;
+        // SAFETY: these are our own words.
+        unsafe { Self::clear_of(self) };
+    }
+
+    /// Forgets everything, also when it belongs to another thread.
+    ///
+    /// # Safety
+    /// `this` points at what a thread recalls. It may be using it: a key that is zero fits no place.
+    pub(crate) unsafe fn clear_of(this: *mut Self) {
+        for index in 0..MEMO_SLOTS {
+            // SAFETY: as the caller promises; the index is one of the array.
+            unsafe {
+                let known = (&raw mut (*this).slots).cast::<Recalled>().add(index);
+                (&raw mut (*known).key).write_volatile(0);
+            }
         }
     }
 }

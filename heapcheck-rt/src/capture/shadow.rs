@@ -368,9 +368,21 @@ impl Shadow {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.len = 0;
+        // SAFETY: these are our own words.
+        unsafe { Self::clear_of(self) };
         (self.odd_end, self.mixed_end) = (0, 0);
-        self.last_trace = 0;
+    }
+
+    /// Forgets everything, also when it belongs to another thread.
+    ///
+    /// # Safety
+    /// `this` points at a shadow. Its thread may be using it: then it keeps what it has just looked at.
+    pub(crate) unsafe fn clear_of(this: *mut Self) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            (&raw mut (*this).last_trace).write_volatile(0);
+            (&raw mut (*this).len).write_volatile(0);
+        }
     }
 }
 

@@ -96,6 +96,20 @@ const fn batch_max(class: usize) -> u32 {
     }) as u32
 }
 
+impl Chain {
+    /// Both in one.
+    fn followed_by(self, other: Self) -> Self {
+        let mut last = self.head;
+        for _ in 1..self.count {
+            // SAFETY: the chain has `count` linked free blocks.
+            last = unsafe { (*(last as *const FreeBlock)).next };
+        }
+        // SAFETY: as above.
+        unsafe { (*(last as *mut FreeBlock)).next = other.head };
+        Self { head: self.head, count: self.count + other.count }
+    }
+}
+
 impl Cache {
     /// The bin of a class.
     #[inline(always)]
@@ -245,7 +259,11 @@ impl Store {
         let _held = shelf.lock.hold();
         // SAFETY: the lock is held.
         let inner = unsafe { &mut *shelf.inner.get() };
-        // Without memory for the list the batch is lost, which costs its addresses and nothing else.
-        let _ = inner.chains.push(chain);
+        if inner.chains.push(chain).is_err()
+            && let Some(top) = inner.chains.as_mut_slice().last_mut()
+        {
+            // No memory for a longer list: one batch becomes larger. Without any the new one is lost.
+            *top = chain.followed_by(*top);
+        }
     }
 }
