@@ -17,11 +17,10 @@ use crate::heap::span::Span;
 use crate::limits::{BLOCK_MAX, CLEAR_INLINE};
 use crate::scope;
 use crate::space::{BlockId, Slot};
-use crate::start;
+use crate::start::{self, out_of_memory};
 use crate::state::{
     DEPOT, PAGES, RULES, SCOPES, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF, STACKS_SHORT, STORE,
 };
-use crate::sys::{self, libc::set_errno};
 use crate::thread::Thread;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::Relaxed;
@@ -179,13 +178,6 @@ fn allocate_first(bytes: usize, align: usize, caller: Caller) -> *mut u8 {
         Some(_) => allocate_aligned(bytes, align, caller),
         None => start::libc_allocate(bytes, align),
     }
-}
-
-#[cold]
-#[inline(never)]
-pub(crate) fn out_of_memory() -> *mut u8 {
-    set_errno(sys::ENOMEM);
-    null_mut()
 }
 
 /// Takes the trace of the caller, as deep as the settings say.

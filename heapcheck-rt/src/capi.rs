@@ -5,7 +5,8 @@
 //! Arguments are plain numbers but for names, which are C strings or null as the header says.
 
 use crate::heap::meta::IGNORED;
-use crate::inspect::{Request, is_empty_scope};
+use crate::inspect::is_empty_scope;
+use crate::request::Request;
 use crate::options::Mode;
 use crate::process::run_request;
 use crate::record::Moment;

@@ -7,15 +7,10 @@
 //! # Safety
 //! `environ` ends with null and its strings with zero; no other thread exists yet.
 
+use crate::executable::is_runtime;
 use crate::options::{Children, Options};
 use crate::start::{self, CHILD_OF, environment};
 use core::ffi::CStr;
-
-/// Whether `path` lies below `folder`.
-pub(crate) fn is_below(path: &[u8], folder: &[u8]) -> bool {
-    let folder = folder.strip_suffix(b"/").unwrap_or(folder);
-    path.strip_prefix(folder).is_some_and(|rest| rest.first() == Some(&b'/'))
-}
 
 /// Prepares the environment for children.
 pub(crate) fn prepare(options: &Options<'_>) {
@@ -68,7 +63,7 @@ unsafe fn strip(text: *mut u8, len: usize) -> bool {
     let (mut read, mut write) = (NAME, NAME);
     while read < len {
         let end = bytes[read..len].iter().position(|byte| matches!(byte, b':' | b' ')).map_or(len, |at| read + at);
-        let is_ours = crate::program::is_runtime(&bytes[read..end]);
+        let is_ours = is_runtime(&bytes[read..end]);
         if !is_ours && end > read {
             if write > NAME {
                 bytes[write] = b':';

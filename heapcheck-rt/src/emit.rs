@@ -10,7 +10,8 @@
 use crate::arena::Buf;
 use crate::classify::Leaks;
 use crate::findings::{Findings, kind_of};
-use crate::inspect::{Request, stop_way};
+use crate::record_state::{FdSink, PATH_MAX, RecordState};
+use crate::request::Request;
 use crate::lock::Held;
 use crate::modules::Modules;
 use crate::options::{Mode, Options, Report, Stacks};
@@ -19,10 +20,10 @@ use crate::record::{
     Begin, Block, Check, Edge, End, Fault, Leak, LeakKind, Module, Moment, Note, NoteKind, Outcome, Paused,
     Scope, StopWay, Thread as ThreadItem, Trace, Writer,
 };
-use crate::sink::{Sink, SinkError};
+use crate::sink::SinkError;
 use crate::space::{Grow, Space};
 use crate::state::{CONFIG, DEPOT, RECORD, RECORD_LOCK, SCOPES, SCRATCH, SETTINGS, SPANS, THREADS};
-use crate::stop::Stopped;
+use crate::stop::{Method, Stopped};
 use crate::stopped_heap::{ArenaMemory, StoppedHeap};
 use crate::intervals::Span;
 use crate::state::REGION;
@@ -30,67 +31,11 @@ use crate::symbols;
 use crate::sys;
 use crate::text::Text;
 use crate::thread::{LIVE, NAME_BYTES};
-use core::cell::UnsafeCell;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Blocks and pointers that are written one by one; beyond this only their groups are.
 const BLOCKS_MAX: usize = 200_000;
 const EDGES_MAX: usize = 1_000_000;
-const PATH_MAX: usize = 1024;
-
-/// A file descriptor as a sink.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FdSink(pub(crate) i32);
-
-impl Sink for FdSink {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
-        sys::write_all(self.0, bytes).map_err(|errno| SinkError::Io(errno.0))
-    }
-}
-
-/// What is known of this process's record.
-#[derive(Debug)]
-pub(crate) struct RecordState {
-    fd: i32,
-    /// Device and inode: descriptors can be closed and numbers used again behind our back.
-    identity: (u64, u64),
-    paused: Option<Paused>,
-    path: [u8; PATH_MAX],
-    path_len: usize,
-    checks: u32,
-    modules: u32,
-    /// One byte a trace: written or not.
-    traces: Option<Buf<u8>>,
-    /// Something leaked or was freed wrongly.
-    found: bool,
-    checked: Moment,
-    ended: bool,
-}
-
-/// The state, and the promise that it is locked when used.
-#[derive(Debug)]
-pub(crate) struct RecordCell(UnsafeCell<RecordState>);
-
-// SAFETY: see the head of this file.
-unsafe impl Sync for RecordCell {}
-
-impl RecordCell {
-    pub(crate) const fn new() -> Self {
-        Self(UnsafeCell::new(RecordState {
-            fd: -1,
-            identity: (0, 0),
-            paused: None,
-            path: [0; PATH_MAX],
-            path_len: 0,
-            checks: 0,
-            modules: 0,
-            traces: None,
-            found: false,
-            checked: Moment::Never,
-            ended: false,
-        }))
-    }
-}
 
 /// The record, locked.
 #[derive(Debug)]
@@ -348,6 +293,16 @@ fn write_threads(writer: &mut Writer<FdSink>, stopped: &Stopped) -> Result<(), S
         });
     });
     outcome
+}
+
+/// The record's word for how a thread was stopped.
+fn stop_way(method: Method) -> StopWay {
+    match method {
+        Method::Signal => StopWay::Signal,
+        Method::Ptrace => StopWay::Ptrace,
+        Method::WholeStack => StopWay::WholeStack,
+        Method::Nothing => StopWay::Missed,
+    }
 }
 
 fn write_trace(writer: &mut Writer<FdSink>, state: &mut RecordState, trace: u32) -> Result<(), SinkError> {

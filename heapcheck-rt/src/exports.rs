@@ -9,9 +9,9 @@
 //! The contracts are those of malloc(3), posix_memalign(3), malloc_usable_size(3), mallinfo(3), malloc_trim(3); the
 //! bodies are safe functions, but for results that are stored through pointers which the caller promises to be valid.
 
-use crate::blocks::{allocate, allocate_aligned, out_of_memory, release, resize, size_of_block};
+use crate::blocks::{allocate, allocate_aligned, release, resize, size_of_block};
 use crate::capture::Caller;
-use crate::start;
+use crate::start::{self, out_of_memory};
 use crate::state::{SETTINGS, is_recording};
 use crate::sys::{self, libc::set_errno};
 use core::sync::atomic::Ordering::Relaxed;

@@ -5,7 +5,6 @@
 //! the program's heap) happens before; what the check needs comes from an arena of its own, because a stopped thread
 //! may hold any other lock.
 
-use crate::arch;
 use crate::arena::Buf;
 
 use crate::classify::{Leaks, classify};
@@ -18,7 +17,8 @@ use crate::maps::Maps;
 use crate::markers::{mark, marks_of};
 use crate::modules::{Modules, Role};
 use crate::options::{Mode, Options, Roots as RootSwitches, StopWays};
-use crate::record::{Check, LeakKind, Moment, StopWay};
+use crate::record::{Check, LeakKind};
+use crate::request::Request;
 use crate::rootkinds::{RootKind, RootKinds};
 use crate::roots::{self, Caller, Roots, ThreadFacts, ThreadState, World};
 use crate::scope;
@@ -31,26 +31,6 @@ use crate::suppressions::Suppressions;
 use crate::sys;
 use crate::thread::{LIVE, Thread};
 use core::sync::atomic::Ordering::Relaxed;
-
-/// What to check.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Request {
-    pub(crate) moment: Moment,
-    pub(crate) mode: Mode,
-    /// Only what belongs to this scope counts; 0: everything.
-    pub(crate) scope: u32,
-    /// The stack pointer and the registers where the runtime was entered.
-    pub(crate) sp: usize,
-    pub(crate) registers: [usize; 6],
-}
-
-impl Request {
-    /// A check from here. Inline, so that the registers are the caller's.
-    #[inline(always)]
-    pub(crate) fn here(moment: Moment, mode: Mode, scope: u32) -> Self {
-        Self { moment, mode, scope, sp: arch::stack_pointer(), registers: arch::callee_saved() }
-    }
-}
 
 /// Why a check could not be made.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +66,7 @@ fn inspect(
     let stopped_at = sys::monotonic_ns();
     let heap = StoppedHeap::new(&SPANS, PAGES.slots());
     let maps = Maps::read(&SCRATCH).map_err(|_| Failed("/proc/self/maps cannot be read"))?;
-    let _readable = MadeReadable::open(&maps, &heap)?;
+    let _readable = MadeReadable::open(&maps, &heap, &SCRATCH)?;
     let roots = collect_roots(request, options, modules, &maps, &stopped, facts.as_slice())?;
     let mut bytes = Buf::new(&SCRATCH);
     bytes.resize(heap.slots(), 0u8)?;
@@ -405,17 +385,7 @@ fn count(heap: &StoppedHeap, stopped: &Stopped, findings: &mut Findings) {
     totals.threads_unstopped = stopped.threads().iter().filter(|thread| missed(thread.method)).count() as u64;
 }
 
-/// The record's word for how a thread was stopped.
-pub(crate) fn stop_way(method: Method) -> StopWay {
-    match method {
-        Method::Signal => StopWay::Signal,
-        Method::Ptrace => StopWay::Ptrace,
-        Method::WholeStack => StopWay::WholeStack,
-        Method::Nothing => StopWay::Missed,
-    }
-}
-
 /// Whether a scope can be left unchecked: nothing of it lives.
 pub(crate) fn is_empty_scope(scope: u32) -> bool {
-    scope != 0 && scope::live_blocks(&SCOPES, scope) <= 0
+    scope != 0 && scope::live_blocks(&SCOPES, &THREADS, scope) <= 0
 }

@@ -16,10 +16,11 @@
 
 use crate::arch::weak_symbol;
 use crate::emit::Recorder;
-use crate::inspect::{Request, check};
+use crate::inspect::check;
+use crate::request::Request;
 use crate::options::{Mode, Options};
 use crate::record::{Moment, NoteKind, Outcome};
-use crate::state::{ACTIVE, CONFIG, COVERAGE, DONE, EXITING, MAIN, SETTINGS, STATUS, THREADS, enter, phase};
+use crate::state::{ACTIVE, CONFIG, DEPOT, VERDICT, DONE, EXITING, MAIN, SETTINGS, STATUS, THREADS, enter, phase};
 use crate::sys::{self, libc};
 use crate::{fork, start, verify};
 use core::ffi::c_void;
@@ -86,7 +87,7 @@ fn before_destructors() {
 
 fn checks_at_exit(options: &Options<'_>) -> bool {
     options.detect_leaks && options.check_at_exit && options.mode != Some(Mode::Local)
-        && !COVERAGE.is_turned_off()
+        && !VERDICT.is_turned_off()
 }
 
 /// Checks the whole process and answers whether that was possible.
@@ -102,7 +103,7 @@ pub(crate) fn run_request(options: &'static Options<'static>, request: &Request)
     match check(request, options) {
         Ok(findings) => Some(crate::emit::leaked_bytes(&findings)),
         Err(failed) => {
-            COVERAGE.set_failed(failed.0);
+            VERDICT.set_failed(failed.0);
             None
         }
     }
@@ -113,7 +114,7 @@ pub(crate) fn run_request(options: &'static Options<'static>, request: &Request)
 #[inline(never)]
 pub(crate) fn check_or_end() {
     let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
-    if COVERAGE.is_turned_off() || !options.detect_leaks {
+    if VERDICT.is_turned_off() || !options.detect_leaks {
         return;
     }
     let leaked = run(options, Moment::Call);
@@ -153,7 +154,7 @@ extern "C" fn at_the_very_end(status: i32, _: *mut c_void) {
 /// Ends the record and answers the status that the process should have.
 fn conclude(options: &'static Options<'static>, status: i32) -> i32 {
     let mut recorder = Recorder::open(options);
-    let verdict = COVERAGE.verdict();
+    let verdict = VERDICT.missing(&DEPOT);
     for ignored in options.notes.iter() {
         recorder.write_note(NoteKind::Setting, ignored.name);
     }
@@ -173,7 +174,7 @@ fn conclude(options: &'static Options<'static>, status: i32) -> i32 {
 }
 
 fn no_check_reason() -> &'static str {
-    if COVERAGE.is_turned_off() {
+    if VERDICT.is_turned_off() {
         "the program's __lsan_is_turned_off says so"
     } else {
         "an option turns the check at exit off"

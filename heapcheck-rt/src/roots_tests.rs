@@ -9,7 +9,10 @@ use crate::rootkinds::{RootKind, RootKinds};
 use crate::roots::{Caller, RootRange, Roots, ThreadFacts, ThreadState, World, collect};
 use crate::space::Grow;
 use crate::stop::{Methods, STOP_SIGNAL, stop};
-use crate::sys::libc::{dlsym, pthread_key_create, pthread_setspecific};
+use crate::sys::libc::{
+    dlsym, pthread_attr_destroy, pthread_attr_getstack, pthread_getattr_np, pthread_key_create, pthread_self,
+    pthread_setspecific,
+};
 use crate::testbed::{arena, one_at_a_time};
 use crate::{arch, sys};
 use core::cell::Cell;
@@ -17,15 +20,11 @@ use core::ffi::{c_char, c_int, c_void};
 use std::sync::mpsc::{Sender, channel};
 
 unsafe extern "C" {
-    fn pthread_self() -> usize;
-    fn pthread_getattr_np(thread: usize, attributes: *mut [u64; 8]) -> c_int;
-    fn pthread_attr_getstack(attributes: *const [u64; 8], start: *mut usize, size: *mut usize) -> c_int;
-    fn pthread_attr_destroy(attributes: *mut [u64; 8]) -> c_int;
     fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
 }
 
 fn facts() -> ThreadFacts {
-    let (mut attributes, mut stack_lo, mut size) = ([0u64; 8], 0, 0);
+    let (mut attributes, mut stack_lo, mut size) = ([0u64; 16], 0, 0);
     // SAFETY: each call fills what its man page says; pthread_attr_t is 56 bytes.
     unsafe {
         assert_eq!(pthread_getattr_np(pthread_self(), &mut attributes), 0);

@@ -11,8 +11,8 @@
 
 use crate::lock::Lock;
 use crate::space::OutOfMemory;
-use crate::state::{ARENA, THREADS};
-use crate::thread::Thread;
+use crate::arena::Arena;
+use crate::thread::{Thread, Threads};
 use core::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
 
 const PIECE: usize = 1024;
@@ -36,14 +36,15 @@ pub(crate) struct Scope {
 /// The table of scopes. It lives here because nothing else writes scopes.
 #[derive(Debug)]
 pub(crate) struct Scopes {
+    arena: &'static Arena,
     pub(crate) lock: Lock,
     count: AtomicU32,
     pieces: [AtomicUsize; PIECES],
 }
 
 impl Scopes {
-    pub(crate) const fn new() -> Self {
-        Self { lock: Lock::new(), count: AtomicU32::new(0), pieces: [const { AtomicUsize::new(0) }; PIECES] }
+    pub(crate) const fn on(arena: &'static Arena) -> Self {
+        Self { arena, lock: Lock::new(), count: AtomicU32::new(0), pieces: [const { AtomicUsize::new(0) }; PIECES] }
     }
 
     /// The number behind the last scope.
@@ -64,7 +65,7 @@ impl Scopes {
         let number = self.count.load(Relaxed) + 1;
         let piece = self.pieces.get(number as usize / PIECE).ok_or(OutOfMemory)?;
         if piece.load(Relaxed) == 0 {
-            piece.store(ARENA.take(PIECE * size_of::<Scope>())?, Release);
+            piece.store(self.arena.take(PIECE * size_of::<Scope>())?, Release);
         }
         // SAFETY: the scope lies in a piece of ours and its number was not given away yet.
         let scope = unsafe { &mut *(piece.load(Relaxed) as *mut Scope).add(number as usize % PIECE) };
@@ -123,9 +124,9 @@ pub(crate) fn hand_in(scopes: &Scopes, thread: &Thread) {
 }
 
 /// How many blocks of `scope` live: exact when its threads are quiet.
-pub(crate) fn live_blocks(scopes: &Scopes, scope: u32) -> i64 {
+pub(crate) fn live_blocks(scopes: &Scopes, threads: &Threads, scope: u32) -> i64 {
     let mut live = scopes.get(scope).map_or(0, |found| found.live.load(Relaxed));
-    THREADS.each(|thread| {
+    threads.each(|thread| {
         if thread.scope == scope {
             live += thread.balance();
         }

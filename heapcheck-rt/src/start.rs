@@ -12,10 +12,10 @@
 
 use crate::arch::weak_symbol;
 use crate::capture::Capture;
-use crate::emit::FdSink;
+use crate::record_state::FdSink;
 use crate::limits::{CLEAR_INLINE, DEPTH_MAX, SHORT_MAX};
 use crate::options::{self, OptionError, Options, Stacks};
-use crate::program;
+use crate::executable;
 use crate::state::{
     ACTIVE, COLD, CONFIG, DORMANT, EARLY, INITIAL_STACK, PHASE_LOCK, REGION, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF,
     STACKS_SHORT, STACKS_VERIFIED, THREADS, enter, is_recording, phase,
@@ -74,7 +74,7 @@ fn begin() {
         Ok(options) => options,
         Err(error) => refuse(&error),
     };
-    let is_wanted = variable(CHILD_OF).is_none_or(program::lies_below);
+    let is_wanted = variable(CHILD_OF).is_none_or(executable::lies_below);
     if options.mode.is_none() || !is_wanted {
         return enter(DORMANT);
     }
@@ -210,7 +210,7 @@ pub(crate) fn libc_allocate(bytes: usize, align: usize) -> *mut u8 {
             return core::mem::transmute::<usize, Memalign>(libc_memalign())(align, bytes);
         }
     }
-    crate::blocks::out_of_memory()
+    out_of_memory()
 }
 
 /// Releases a block that libc allocated, when this process is left alone.
@@ -250,4 +250,12 @@ pub(crate) fn libc_usable_size(address: usize) -> Option<usize> {
 /// Whether the process is set up in full.
 pub(crate) fn is_active() -> bool {
     phase() == ACTIVE
+}
+
+/// Says that there is no memory, as malloc(3) does.
+#[cold]
+#[inline(never)]
+pub(crate) fn out_of_memory() -> *mut u8 {
+    sys::libc::set_errno(sys::ENOMEM);
+    core::ptr::null_mut()
 }

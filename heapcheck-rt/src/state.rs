@@ -14,9 +14,9 @@
 use crate::annotations::Annotations;
 use crate::arena::Arena;
 use crate::config::Config;
-use crate::emit::RecordCell;
-use crate::program::Covered;
-use crate::verify::Verified;
+use crate::record_state::RecordCell;
+use crate::verdict::Verdict;
+use crate::verified::Verified;
 use crate::depot::Depot;
 use crate::heap::cache::{Shelf, Store};
 use crate::classes::CLASSES;
@@ -55,7 +55,7 @@ pub(crate) static THREADS: Threads = Threads::on(&ARENA);
 pub(crate) static SETTINGS: Settings = Settings::new();
 pub(crate) static ANNOTATIONS: Annotations = Annotations::on(&ARENA);
 pub(crate) static CONFIG: Config = Config::new();
-pub(crate) static COVERAGE: Covered = Covered::new();
+pub(crate) static VERDICT: Verdict = Verdict::new();
 pub(crate) static RECORD: RecordCell = RecordCell::new();
 pub(crate) static VERIFIED: Verified = Verified::new();
 /// One check at a time.
@@ -80,7 +80,7 @@ pub(crate) static PROCESS: AtomicI32 = AtomicI32::new(0);
 pub(crate) static EXITING: AtomicBool = AtomicBool::new(false);
 /// How often a signal has asked for a check.
 pub(crate) static DEMANDS: AtomicU32 = AtomicU32::new(0);
-pub(crate) static SCOPES: Scopes = Scopes::new();
+pub(crate) static SCOPES: Scopes = Scopes::on(&ARENA);
 /// Held while the first thread decides what this process is.
 pub(crate) static PHASE_LOCK: Lock = Lock::new();
 static PHASE: AtomicU8 = AtomicU8::new(COLD);

@@ -11,7 +11,6 @@ use crate::heap::span::{LARGE, SMALL, Spans};
 use crate::limits::SPAN_BYTES;
 use crate::maps::Maps;
 use crate::space::{Grow, Memory, OutOfMemory, Run, Slot, Space};
-use crate::state::SCRATCH;
 use crate::sys;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -37,8 +36,10 @@ pub(crate) struct MadeReadable(Buf<(usize, usize, usize)>);
 
 impl MadeReadable {
     /// Opens them for reading.
-    pub(crate) fn open(maps: &Maps, heap: &StoppedHeap) -> Result<Self, OutOfMemory> {
-        let mut opened = Self(Buf::new(&SCRATCH));
+    pub(crate) fn open(
+        maps: &Maps, heap: &StoppedHeap, arena: &'static Arena,
+    ) -> Result<Self, OutOfMemory> {
+        let mut opened = Self(Buf::new(arena));
         for mapping in maps.all().iter().filter(|mapping| !mapping.perms.readable()) {
             let (start, end) = (mapping.start.max(heap.start), mapping.end.min(heap.end));
             if start >= end {

@@ -10,7 +10,7 @@ use crate::state::{DEPOT, SETTINGS, VERIFIED};
 use crate::sys;
 use crate::text::Text;
 use core::ffi::{CStr, c_int, c_void};
-use core::sync::atomic::{AtomicUsize, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
 type Visit = extern "C" fn(*mut c_void, *mut c_void) -> c_int;
 type Backtrace = unsafe extern "C" fn(Visit, *mut c_void) -> c_int;
@@ -18,26 +18,6 @@ type GetIp = unsafe extern "C" fn(*mut c_void) -> usize;
 
 /// Frames that libgcc is asked for: ours come on top of the program's.
 const FRAMES: usize = DEPTH_MAX + 32;
-
-/// The counts.
-#[derive(Debug)]
-pub(crate) struct Verified {
-    backtrace: AtomicUsize,
-    get_ip: AtomicUsize,
-    pub(crate) compared: AtomicU64,
-    pub(crate) differ: AtomicU64,
-}
-
-impl Verified {
-    pub(crate) const fn new() -> Self {
-        Self {
-            backtrace: AtomicUsize::new(0),
-            get_ip: AtomicUsize::new(0),
-            compared: AtomicU64::new(0),
-            differ: AtomicU64::new(0),
-        }
-    }
-}
 
 struct Walk {
     get_ip: GetIp,
@@ -98,7 +78,7 @@ pub(crate) fn compare(caller: Caller, trace: u32) {
 }
 
 fn show(who: &str, pcs: &[usize]) {
-    let mut sink = crate::emit::FdSink(2);
+    let mut sink = crate::record_state::FdSink(2);
     let mut text = Text::new(&mut sink);
     text.str("heapcheck: verify: ").str(who);
     for pc in pcs {
@@ -110,7 +90,7 @@ fn show(who: &str, pcs: &[usize]) {
 /// Prints the counts.
 pub(crate) fn report() {
     let (compared, differ) = (VERIFIED.compared.load(Relaxed), VERIFIED.differ.load(Relaxed));
-    let mut sink = crate::emit::FdSink(2);
+    let mut sink = crate::record_state::FdSink(2);
     let mut text = Text::new(&mut sink);
     text.str("heapcheck: verify: ").dec(compared).str(" stacks compared, ").dec(differ).str(" differ\n");
     let _ = sys::process_id();

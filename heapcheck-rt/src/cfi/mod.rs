@@ -7,8 +7,8 @@
 //! V ABI x86-64 section 3.7 for the register numbers.
 
 mod cursor;
-mod program;
 mod tables;
+mod program;
 mod expression;
 #[cfg(not(heapcheck_injected))]
 pub mod fuzz;

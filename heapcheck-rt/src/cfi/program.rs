@@ -3,7 +3,7 @@
 
 use super::cursor::{CfiError, Cursor};
 use super::register::RA;
-use super::tables::{Cie, Fde};
+use super::tables::{Cie, Fde, Tables};
 
 /// The registers whose places are kept: those that a callee saves, and the return address. A walk needs no other.
 pub const KEPT: [u16; 8] = [3, 6, 7, 12, 13, 14, 15, RA];
@@ -75,8 +75,22 @@ struct Machine<'a> {
     pc: u64,
 }
 
+impl<'a> Fde<'a> {
+    /// The row that holds at `pc`.
+    pub fn row_at(&self, pc: u64) -> Result<Row<'a>, CfiError> {
+        run(self, pc)
+    }
+}
+
+impl<'a> Tables<'a> {
+    /// The row that holds at `pc`: an address inside the function, for a return address one less than it.
+    pub fn row_at(&self, pc: u64) -> Result<Row<'a>, CfiError> {
+        self.entry_of(pc)?.row_at(pc)
+    }
+}
+
 /// The row that holds at `pc`, which `fde` covers.
-pub(super) fn run<'a>(fde: &Fde<'a>, pc: u64) -> Result<Row<'a>, CfiError> {
+fn run<'a>(fde: &Fde<'a>, pc: u64) -> Result<Row<'a>, CfiError> {
     if fde.cie.return_column != u64::from(RA) {
         return Err(CfiError::Unknown);
     }

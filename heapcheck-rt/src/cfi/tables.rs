@@ -2,7 +2,6 @@
 //! Finds the entry of a program counter: `.eh_frame_hdr` is searched, `.eh_frame` holds what is found.
 
 use super::cursor::{CfiError, Cursor, OMIT};
-use super::program::{Row, run};
 
 /// Bytes, and the address they are loaded at.
 #[derive(Clone, Copy, Debug)]
@@ -57,11 +56,6 @@ impl<'a> Fde<'a> {
     pub fn covers(&self, pc: u64) -> bool {
         pc.wrapping_sub(self.start) < self.len
     }
-
-    /// The row that holds at `pc`.
-    pub fn row_at(&self, pc: u64) -> Result<Row<'a>, CfiError> {
-        run(self, pc)
-    }
 }
 
 impl<'a> Tables<'a> {
@@ -74,11 +68,6 @@ impl<'a> Tables<'a> {
         }
         cursor.take(2).ok()?;
         cursor.pointer(encoding, header.address).ok()
-    }
-
-    /// The row that holds at `pc`: an address inside the function, for a return address one less than it.
-    pub fn row_at(&self, pc: u64) -> Result<Row<'a>, CfiError> {
-        self.entry_of(pc)?.row_at(pc)
     }
 
     /// The entry that covers `pc`.

@@ -12,9 +12,9 @@
 //! Not here: DWARF (the tool's), `.eh_frame` (the unwinder's), relocations, and formats other than 64-bit little-endian.
 
 mod bytes;
-mod image;
 mod symbols;
 mod notes;
+mod image;
 #[cfg(test)]
 mod fuzz;
 
