@@ -71,7 +71,8 @@ fn trials_of(bench: &Arc<Bench>, case: &Arc<Case>) -> Vec<Trial> {
         true => &[Libc::Musl, Libc::Glibc][..],
         false => &[Libc::Glibc][..],
     };
-    for (libc, flags) in libcs.iter().flat_map(|libc| case.builds.iter().map(|flags| (*libc, flags.clone()))) {
+    for (libc, flags) in libcs.iter().flat_map(|libc| case.builds.iter().map(|flags| (*libc, flags.clone())))
+    {
         let built: Arc<OnceLock<Result<Program, String>>> = Arc::default();
         let musl = if libc == Libc::Musl { "musl" } else { "" };
         for run in case.runs.clone() {

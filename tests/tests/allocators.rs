@@ -18,8 +18,10 @@ use std::process::Command;
 const TOLD: &str = "leak direct 1337; stdout 307; stderr leaked 1337 bytes in 1 block; exit 23";
 /// The same, with the word that its allocator puts before it.
 const TOLD_WITH_HEADER: &str = "leak direct 1345; stdout 307; stderr leaked 1345 bytes in 1 block; exit 23";
-const UNKNOWN: &str = "no-verdict not known here; stdout 307; stderr no verdict: its global allocator; exit 0";
-const STRIPPED: &str = "no-verdict stripped; stdout 307; stderr no verdict: it brings its own allocator; exit 0";
+const UNKNOWN: &str =
+    "no-verdict not known here; stdout 307; stderr no verdict: its global allocator; exit 0";
+const STRIPPED: &str =
+    "no-verdict stripped; stdout 307; stderr no verdict: it brings its own allocator; exit 0";
 
 /// A build profile of the fixtures and the folder that cargo puts it in.
 const PROFILES: [(&str, &str); 4] =
