@@ -12,7 +12,7 @@ use crate::symbols::{self, MappedFile};
 
 /// Where std and libtest allocate what lives as long as the process. A trace that has one of these functions, and
 /// below it nothing of the program's own, is immortal for the mode that expects everything to be freed.
-const IMMORTAL: [&[u8]; 15] = [
+const IMMORTAL: [&[u8]; 16] = [
     b"std::rt::init",
     b"std::rt::lang_start_internal",
     b"std::thread::current",
@@ -23,6 +23,7 @@ const IMMORTAL: [&[u8]; 15] = [
     b"std::sync::once",
     b"std::panicking::",
     b"_dl_",
+    b"_dlerror_run",
     b"__libc_setlocale",
     b"_IO_file_doallocate",
     b"std::sys::pal::unix::stack_overflow",
@@ -32,8 +33,14 @@ const IMMORTAL: [&[u8]; 15] = [
 ];
 
 /// How functions begin that a static program has from the C and C++ libraries, and that no program defines.
-const LIBRARY: [&[u8]; 5] =
-    [b"_dl_", b"_IO_", b"__libc_", b"_GLOBAL__sub_I_eh_alloc.cc", b"_GLOBAL__sub_I__ZN9__gnu_cxx9__freeresEv"];
+const LIBRARY: [&[u8]; 6] = [
+    b"_dl_",
+    b"_dlerror_run",
+    b"_IO_",
+    b"__libc_",
+    b"_GLOBAL__sub_I_eh_alloc.cc",
+    b"_GLOBAL__sub_I__ZN9__gnu_cxx9__freeresEv",
+];
 
 /// The suppressions of a check.
 #[derive(Debug)]

@@ -1,12 +1,27 @@
-//! Programs with allocators of their own, in every profile: what the runtime decides to do with each.
+//! Programs with allocators of their own, in every profile: what the runtime decides to do with each, and what it then
+//! finds. Each loses one block; either the runtime tells exactly that one, or it says that it can't know and why.
 //!
 //! The programs are in `cases/allocators`. They are packages of their own, built by cargo into a folder below the
 //! workspace's target folder; what can't be built because the registry can't be reached is skipped aloud.
 
 use heapcheck_rt::elf::Elf;
 use heapcheck_rt::foreign::{Plan, Reason, Step, survey};
+use heapcheck_tests::build::{Toolchain, build_runtime};
+use heapcheck_tests::case::Case;
+use heapcheck_tests::judge::judge;
+use heapcheck_tests::run::{Program, run_case};
+use heapcheck_tests::shelf::Shelf;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The planted leak, and nothing else.
+const TOLD: &str = "leak direct 1337; stdout 307; stderr leaked 1337 bytes in 1 block; exit 23";
+/// The same, with the word that its allocator puts before it.
+const TOLD_WITH_HEADER: &str = "leak direct 1345; stdout 307; stderr leaked 1345 bytes in 1 block; exit 23";
+const UNKNOWN: &str =
+    "no-verdict not known here; stdout 307; stderr no verdict: its global allocator; exit 0";
+const STRIPPED: &str =
+    "no-verdict stripped; stdout 307; stderr no verdict: it brings its own allocator; exit 0";
 
 /// A build profile of the fixtures and the folder that cargo puts it in.
 const PROFILES: [(&str, &str); 4] =
@@ -74,45 +89,88 @@ fn decision_of(program: &Path) -> Decision {
     Decision { step: plan.step, sites: plan.sites().count(), has_probe: plan.probe.is_some() }
 }
 
-fn check(case: &str, is_right: impl Fn(&str, &Decision) -> bool) {
+/// Runs a program under the runtime. `claim` says in the words of the corpus what must come of it.
+fn run(program: &Path, claim: &str) {
+    let shelf = Shelf::open(Path::new(env!("CARGO_TARGET_TMPDIR"))).expect("the build folder is writable");
+    let runtime = build_runtime(&shelf, &Toolchain::of_machine()).expect("the runtime compiles");
+    let text = format!("// A claim.\n// run: HEAPCHECK=normal HEAPCHECK_REPORT=plain -> {claim}\n");
+    let case = Case::parse(Path::new("allocators.rs"), &text).expect("the claim is one of the corpus");
+    let program = Program { executable: program.to_path_buf(), library: None, runtime: Some(runtime) };
+    let observed = run_case(&program, &case.runs[0], shelf.folder()).expect("the program runs");
+    let complaints = judge(&case.runs[0].expected, &observed);
+    assert!(complaints.is_empty(), "{}: {complaints:#?}\n{}", program.executable.display(), observed.stderr);
+}
+
+fn check(case: &str, is_right: impl Fn(&str, &Decision) -> bool, claim: impl Fn(&str) -> &'static str) {
     for profile in PROFILES {
         let Some(program) = build(case, profile) else { continue };
         let decision = decision_of(&program);
         assert!(is_right(profile.0, &decision), "{case} {}: {decision:?}", profile.0);
+        run(&program, claim(profile.0));
+    }
+}
+
+/// The same program without symbols; `None` when there is no tool for it.
+fn strip(program: &Path) -> Option<PathBuf> {
+    let stripped = program.with_extension("stripped");
+    match Command::new("strip").arg("-o").arg(&stripped).arg(program).status() {
+        Ok(status) if status.success() => Some(stripped),
+        _ => {
+            println!("skipped: there is no strip");
+            None
+        }
     }
 }
 
 #[test]
 fn mimalloc_is_patched_in_every_profile() {
-    check("mimalloc", |_, decision| decision.step == Step::Patch && decision.sites >= 4);
+    check("mimalloc", |_, decision| decision.step == Step::Patch && decision.sites >= 4, |_| TOLD);
 }
 
 #[test]
 fn jemalloc_is_patched_in_every_profile() {
-    check("jemalloc", |_, decision| decision.step == Step::Patch && decision.sites >= 6);
+    check("jemalloc", |_, decision| decision.step == Step::Patch && decision.sites >= 6, |_| TOLD);
 }
 
 #[test]
 fn a_wrapper_around_system_is_asked_before_anything_is_patched() {
-    check("system-wrapper", |_, decision| decision.step == Step::Probe && decision.has_probe);
+    check("system-wrapper", |_, decision| decision.step == Step::Probe && decision.has_probe, |_| TOLD);
+}
+
+#[test]
+fn a_header_before_each_block_hides_none() {
+    check("header", |_, decision| decision.step == Step::Probe && decision.has_probe, |_| TOLD_WITH_HEADER);
 }
 
 #[test]
 fn an_arena_is_patched_only_where_nothing_was_inlined() {
-    check("bump", |profile, decision| {
+    let is_right = |profile: &str, decision: &Decision| {
         decision.step == Step::Probe && decision.sites == if profile == "dev" { 4 } else { 0 }
-    });
+    };
+    check("bump", is_right, |profile| if profile == "dev" { TOLD } else { UNKNOWN });
 }
 
 #[test]
 fn a_stripped_program_with_an_allocator_of_its_own_is_refused() {
-    let Some(program) = build("mimalloc", PROFILES[1]) else { return };
-    let stripped = program.with_extension("stripped");
-    match Command::new("strip").arg("-o").arg(&stripped).arg(&program).status() {
-        Ok(status) if status.success() => {}
-        _ => return println!("skipped: there is no strip"),
+    for case in ["mimalloc", "jemalloc"] {
+        let Some(stripped) = build(case, PROFILES[1]).and_then(|program| strip(&program)) else { continue };
+        assert_eq!(decision_of(&stripped).step, Step::Refuse(Reason::Stripped), "{case}");
+        run(&stripped, STRIPPED);
     }
-    assert_eq!(decision_of(&stripped).step, Step::Refuse(Reason::Stripped));
+    let Some(stripped) = build("bump", PROFILES[1]).and_then(|program| strip(&program)) else { return };
+    assert_eq!(decision_of(&stripped).step, Step::Refuse(Reason::UnknownAllocator));
+    run(&stripped, UNKNOWN);
+}
+
+#[test]
+fn a_stripped_program_that_ends_at_system_is_believed_when_its_blocks_are_seen() {
+    let wrapper = build("system-wrapper", PROFILES[1]).and_then(|program| strip(&program));
+    let header = build("header", ("stripped", "stripped"));
+    for (program, claim) in [(wrapper, TOLD), (header, TOLD_WITH_HEADER)] {
+        let Some(program) = program else { continue };
+        assert_eq!(decision_of(&program).step, Step::Nothing, "{}", program.display());
+        run(&program, claim);
+    }
 }
 
 #[test]
