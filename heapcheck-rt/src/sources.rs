@@ -106,6 +106,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("program.rs", include_str!("program.rs")),
     ("fork.rs", include_str!("fork.rs")),
     ("pthreads.rs", include_str!("pthreads.rs")),
+    ("unload.rs", include_str!("unload.rs")),
     ("process.rs", include_str!("process.rs")),
     ("demand.rs", include_str!("demand.rs")),
     ("capi.rs", include_str!("capi.rs")),

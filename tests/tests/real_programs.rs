@@ -164,7 +164,7 @@ fn gcc_compiles_a_file() {
     // The compiler proper, which the driver starts.
     let Some(compiler) = installed("gcc", &["-print-prog-name=cc1"]) else { return };
     let place = folder("gcc");
-    fs::write(place.join("file.c"), "int f(int n) { return n < 2 ? n : f(n - 1) + f(n - 2); }\n".repeat(1))
+    fs::write(place.join("file.c"), "int f(int n) { return n < 2 ? n : f(n - 1) + f(n - 2); }\n")
         .expect("the source can be written");
     Real::new(compiler, &["-quiet", "-O2", "file.c", "-o", "-"], &place).check(|| ());
     let gcc = find_program("gcc").expect("it was there");
