@@ -194,8 +194,12 @@ pub(crate) fn trace_of(thread: &mut Thread, caller: Caller) -> u32 {
 #[cold]
 #[inline(never)]
 fn verified_trace_of(thread: &mut Thread, caller: Caller) -> u32 {
-    let trace = thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed));
-    crate::verify::compare(caller, trace);
+    let (depth, short_depth) = (SETTINGS.depth.load(Relaxed), SETTINGS.short_depth.load(Relaxed));
+    let known = thread.capture.known(caller);
+    let short = known.unwrap_or_else(|| thread.capture.short(&RULES, &DEPOT, caller, short_depth));
+    let trace = thread.capture.full(&RULES, &DEPOT, caller, depth);
+    crate::verify::compare(caller, trace, depth);
+    crate::verify::compare(caller, short, short_depth);
     trace
 }
 

@@ -6,7 +6,7 @@
 
 use crate::capture::Caller;
 use crate::limits::DEPTH_MAX;
-use crate::state::{DEPOT, SETTINGS, VERIFIED};
+use crate::state::{DEPOT, VERIFIED};
 use crate::sys;
 use crate::text::Text;
 use core::ffi::{CStr, c_int, c_void};
@@ -50,8 +50,8 @@ pub(crate) fn prepare() {
     VERIFIED.backtrace.store(load(c"_Unwind_Backtrace"), Relaxed);
 }
 
-/// Compares a trace with libgcc's.
-pub(crate) fn compare(caller: Caller, trace: u32) {
+/// Compares a trace of at most `depth` frames with libgcc's.
+pub(crate) fn compare(caller: Caller, trace: u32, depth: usize) {
     let (backtrace, get_ip) = (VERIFIED.backtrace.load(Relaxed), VERIFIED.get_ip.load(Relaxed));
     if backtrace == 0 || get_ip == 0 {
         return;
@@ -68,7 +68,7 @@ pub(crate) fn compare(caller: Caller, trace: u32) {
     let from = all.iter().position(|found| *found == pc).unwrap_or(all.len());
     let theirs = &all[from..];
     let theirs = &theirs[..theirs.iter().position(|found| *found == 0).unwrap_or(theirs.len())];
-    let theirs = &theirs[..theirs.len().min(SETTINGS.depth.load(Relaxed))];
+    let theirs = &theirs[..theirs.len().min(depth)];
     let ours = DEPOT.trace(trace).pcs;
     VERIFIED.compared.fetch_add(1, Relaxed);
     if ours != theirs && VERIFIED.differ.fetch_add(1, Relaxed) < 3 {
