@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
+use crate::binary::absolute;
 use crate::complaint::Complaint;
 use crate::ending::Ending;
 use crate::explain::explain;
@@ -35,8 +36,7 @@ impl Exec {
         };
         let path = find_program(name)?;
         let run = Run::begin(&self.home)?;
-        let short_name = path.file_name().unwrap_or(name).to_string_lossy().into_owned();
-        let unit = run.add_unit("program", &short_name, None)?;
+        let unit = run.add_unit("program", &absolute(&path), None)?;
         let mut command = Command::new(&path);
         command.args(arguments);
         self.injection.apply(&mut command, &unit.path);

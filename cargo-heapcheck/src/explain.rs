@@ -5,6 +5,7 @@ use std::path::Path;
 
 use heapcheck_rt::record::{Fault, Found, Leak, LeakKind, Record};
 
+use crate::binary::short_name;
 use crate::plumbing::{allocated_type, first_own};
 use crate::run::Unit;
 use crate::symbols::{Frame, Symbols};
@@ -31,6 +32,23 @@ pub(crate) struct Explained {
     pub(crate) faults: Vec<WrongFree>,
     /// What the runtime says besides.
     pub(crate) notes: Vec<String>,
+}
+
+impl Explained {
+    /// A unit of which only the verdict is known.
+    pub(crate) fn without_records(program: String, test: String, verdict: Verdict) -> Self {
+        Self {
+            program,
+            test: Some(test).filter(|test| !test.is_empty()),
+            verdict,
+            leaked_bytes: 0,
+            leaked_blocks: 0,
+            suppressed_bytes: 0,
+            leaks: Vec::new(),
+            faults: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// One leak: blocks of one place, or one cycle.
@@ -88,17 +106,8 @@ pub(crate) struct WrongFree {
 
 /// Explains the records of a unit.
 pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols: &mut Symbols) -> Explained {
-    let mut explained = Explained {
-        program: unit.program.clone(),
-        test: unit.test.clone(),
-        verdict,
-        leaked_bytes: 0,
-        leaked_blocks: 0,
-        suppressed_bytes: 0,
-        leaks: Vec::new(),
-        faults: Vec::new(),
-        notes: Vec::new(),
-    };
+    let test = unit.test.clone().unwrap_or_default();
+    let mut explained = Explained::without_records(short_name(&unit.program), test, verdict);
     for record in records {
         for found in &record.checks {
             let totals = found.totals.unwrap_or_default();

@@ -62,6 +62,7 @@ pub(crate) fn summary(unit: &Explained) -> String {
             let (sum, count) = (bytes(unit.leaked_bytes), counted(unit.leaked_blocks, "block"));
             format!("heapcheck: `{whose}` leaked {sum} in {count}{suppressed}\n")
         }
+        Verdict::Failed => format!("heapcheck: `{whose}` failed\n"),
         Verdict::None(reason) => format!("heapcheck: no verdict on `{whose}`: {reason}\n"),
     }
 }

@@ -12,6 +12,7 @@ use crate::explain::{Explained, explain};
 use crate::home::Home;
 use crate::run::{Run, Unit, read_record};
 use crate::symbols::Symbols;
+use crate::tally;
 use crate::verdict::{Verdict, judge};
 use crate::{human, json};
 
@@ -64,8 +65,7 @@ impl Retelling {
 fn explain_record(path: &Path, symbols: &mut Symbols) -> Result<Explained, Complaint> {
     let record = read_record(path)?;
     let program = PathBuf::from(String::from_utf8_lossy(&record.begin.exe).into_owned());
-    let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let unit = Unit { path: path.to_path_buf(), program: name, test: None };
+    let unit = Unit { path: path.to_path_buf(), program: program.clone(), test: None };
     let records = [record];
     let verdict = judge(&records, Some(records[0].begin.pid), &program, None);
     Ok(explain(&unit, &records, verdict, symbols))
@@ -75,15 +75,20 @@ fn explain_run(run: &Run, symbols: &mut Symbols) -> Result<Vec<Explained>, Compl
     let mut explained = Vec::new();
     for unit in run.units() {
         let records = unit.read_records()?;
-        let verdict = judge(&records, None, Path::new(&unit.program), None);
+        let verdict = judge(&records, None, &unit.program, None);
         explained.push(explain(&unit, &records, verdict, symbols));
     }
+    // Of clean and failed tests only the tally knows.
+    let rest = tally::read(run).into_iter().filter(|e| matches!(e.verdict, Verdict::Clean | Verdict::Failed));
+    explained.extend(rest.map(|entry| Explained::without_records(entry.program, entry.test, entry.verdict)));
     Ok(explained)
 }
 
 fn ending(units: &[Explained]) -> Ending {
     let has = |wanted: fn(&Verdict) -> bool| units.iter().any(|unit| wanted(&unit.verdict));
-    if has(|verdict| matches!(verdict, Verdict::None(_))) {
+    if has(|verdict| *verdict == Verdict::Failed) {
+        Ending::Failed
+    } else if has(|verdict| matches!(verdict, Verdict::None(_))) {
         Ending::NoVerdict
     } else if has(|verdict| *verdict == Verdict::Leaked) {
         Ending::Leaked

@@ -51,14 +51,14 @@ impl Run {
     pub(crate) fn add_unit(
         &self,
         number: &str,
-        program: &str,
+        program: &Path,
         test: Option<&str>,
     ) -> Result<Unit, Complaint> {
         let path = self.path.join(number);
-        let text = format!("{program}\n{}\n", test.unwrap_or_default());
+        let text = format!("{}\n{}\n", program.display(), test.unwrap_or_default());
         let made = fs::create_dir_all(&path).and_then(|()| fs::write(path.join(NAME_FILE), text));
         made.map_err(|error| Complaint::file("create", &path, &error))?;
-        Ok(Unit { path, program: program.to_string(), test: test.map(str::to_string) })
+        Ok(Unit { path, program: program.to_path_buf(), test: test.map(str::to_string) })
     }
 
     /// All units, in the order of their numbers.
@@ -72,8 +72,8 @@ impl Run {
 pub(crate) struct Unit {
     /// The folder of its records.
     pub(crate) path: PathBuf,
-    /// The file name of its executable.
-    pub(crate) program: String,
+    /// Its executable.
+    pub(crate) program: PathBuf,
     /// The test.
     pub(crate) test: Option<String>,
 }
@@ -82,7 +82,7 @@ impl Unit {
     fn open(path: PathBuf) -> Self {
         let text = fs::read_to_string(path.join(NAME_FILE)).unwrap_or_default();
         let mut lines = text.lines().map(str::to_string);
-        let program = lines.next().unwrap_or_default();
+        let program = lines.next().unwrap_or_default().into();
         Self { path, program, test: lines.next().filter(|test| !test.is_empty()) }
     }
 

@@ -18,6 +18,8 @@ pub(crate) enum Verdict {
     Clean,
     /// Something leaked, or was freed wrongly.
     Leaked,
+    /// The test failed by itself.
+    Failed,
     /// Nobody knows; the text says why.
     None(String),
 }
@@ -28,6 +30,7 @@ impl Verdict {
         match self {
             Self::Clean => "clean",
             Self::Leaked => "leaked",
+            Self::Failed => "failed",
             Self::None(_) => "no-verdict",
         }
     }
