@@ -147,7 +147,8 @@ fn sum_up(run: &Run, has_cargo_passed: bool) -> Ending {
         [(counts.leaked, "leaked"), (counts.failed, "failed"), (counts.unjudged, "without a verdict")];
     parts
         .extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")));
-    eprintln!("heapcheck: {} checked: {}", counted(entries.len() as u64, "test"), parts.join(", "));
+    let noun = if entries.iter().all(|entry| entry.test.is_empty()) { "program" } else { "test" };
+    eprintln!("heapcheck: {} checked: {}", counted(entries.len() as u64, noun), parts.join(", "));
     for entry in &entries {
         let name = if entry.test.is_empty() { &entry.program } else { &entry.test };
         match &entry.verdict {

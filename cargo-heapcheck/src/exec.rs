@@ -24,26 +24,25 @@ pub(crate) struct Exec {
     pub(crate) home: Home,
     /// How the runtime gets into it.
     pub(crate) injection: Injection,
-    /// The program and its arguments.
-    pub(crate) program: Vec<OsString>,
+    /// Where the program lies.
+    pub(crate) program: PathBuf,
+    /// Its arguments.
+    pub(crate) arguments: Vec<OsString>,
 }
 
 impl Exec {
     /// Runs it, and answers the exit code.
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
-        let Some((name, arguments)) = self.program.split_first() else {
-            return Err(Complaint::usage("no program was given"));
-        };
-        let path = find_program(name)?;
+        let path = &self.program;
         let run = Run::begin(&self.home)?;
-        let unit = run.add_unit("program", &absolute(&path), None)?;
-        let mut command = Command::new(&path);
-        command.args(arguments);
+        let unit = run.add_unit("program", &absolute(path), None)?;
+        let mut command = Command::new(path);
+        command.args(&self.arguments);
         self.injection.apply(&mut command, &unit.path);
         let started = command.spawn().and_then(|mut child| Ok((child.id(), child.wait()?)));
         let (pid, status) = started.map_err(|error| cannot_run(&path.to_string_lossy(), &error))?;
         let records = unit.read_records()?;
-        let verdict = judge(&records, Some(pid), &path, Some(status));
+        let verdict = judge(&records, Some(pid), path, Some(status));
         let explained = explain(&unit, &records, verdict, &mut Symbols::default());
         if explained.verdict != Verdict::Clean {
             eprint!("\n{}", human::render(&explained));
@@ -68,7 +67,7 @@ fn cannot_run(program: &str, error: &std::io::Error) -> Complaint {
 }
 
 /// Finds what the shell would run.
-fn find_program(name: &OsString) -> Result<PathBuf, Complaint> {
+pub(crate) fn find_program(name: &OsString) -> Result<PathBuf, Complaint> {
     let path = Path::new(name);
     if path.components().count() > 1 {
         return match path.metadata() {

@@ -73,7 +73,8 @@ pub(crate) fn allocated_type(frames: &[Frame], own: usize) -> Option<String> {
     let outermost = frames[..own].iter().rev().take_while(|frame| whose(frame) == Whose::Plumbing);
     let named = outermost.filter_map(|frame| type_in(&frame.function));
     // Containers are grown by helpers whose type says less than that of the function which was called.
-    named.map(short).find(|name| !name.starts_with("RawVec") && name != "Global")
+    // A name of one letter is a parameter, which the old mangling does not fill in.
+    named.map(short).find(|name| name.len() > 1 && !name.starts_with("RawVec") && name != "Global")
 }
 
 /// The `T` of `<T>::f` and `<T as Trait>::f`.

@@ -11,7 +11,7 @@ use heapcheck_rt::options::{Mode, Stacks};
 use crate::cargo::Testing;
 use crate::complaint::Complaint;
 use crate::ending::{ABOUT_CODES, Ending};
-use crate::exec::Exec;
+use crate::exec::{Exec, find_program};
 use crate::handover::Depth;
 use crate::home::Home;
 use crate::injection::Injection;
@@ -215,14 +215,16 @@ impl Typed {
             Verb::Run(flags) => flags.act("run"),
             Verb::Exec { check, stacks, follow_children, program } => {
                 let mode = check.mode()?;
+                let suppressions = check.suppressions()?;
+                let (name, arguments) = (&program[0], program[1..].to_vec());
+                let program = find_program(name)?;
                 let home = Home::find(None)?;
                 let stacks =
                     Stacks::ALL.into_iter().find(|each| each.name() == stacks).unwrap_or(Stacks::Full);
                 let children = if follow_children { "all" } else { "none" }.into();
                 let runtime = runtime::find_or_build(&home)?;
-                let injection =
-                    Injection { runtime, mode, stacks, children, suppressions: check.suppressions()? };
-                Exec { home, injection, program }.act()
+                let injection = Injection { runtime, mode, stacks, children, suppressions };
+                Exec { home, injection, program, arguments }.act()
             }
             Verb::Runtime { manifest_path } => {
                 let home = Home::find(manifest_path.as_ref())?;
