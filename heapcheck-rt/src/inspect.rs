@@ -82,7 +82,7 @@ fn inspect(
     let _quiet = (THREADS.lock.hold(), SCOPES.lock.hold(), PAGES.lock.hold());
     let began = sys::monotonic_ns();
     let facts = thread_facts()?;
-    let stopped = stop_world(options, facts.as_slice())?;
+    let stopped = stop_world(request, options, facts.as_slice())?;
     let stopped_at = sys::monotonic_ns();
     let heap = StoppedHeap::new(&SPANS, PAGES.slots());
     let roots = collect_roots(request, options, modules, &stopped, facts.as_slice())?;
@@ -135,15 +135,17 @@ fn thread_facts() -> Result<Buf<ThreadFacts>, OutOfMemory> {
     outcome.map(|()| facts)
 }
 
-fn stop_world(options: &Options<'_>, facts: &[ThreadFacts]) -> Result<Stopped, Failed> {
+fn stop_world(request: &Request, options: &Options<'_>, facts: &[ThreadFacts]) -> Result<Stopped, Failed> {
     let mut known = Buf::new(&SCRATCH);
     for fact in facts.iter().filter(|fact| fact.state == ThreadState::Live) {
         known.push(fact.tid)?;
     }
+    let at_exit = matches!(request.moment, Moment::BeforeDestructors | Moment::AfterDestructors);
     let ways = Methods {
         signal: options.stop.has(StopWays::SIGNAL),
         ptrace: options.stop.has(StopWays::PTRACE),
         stack: options.stop.has(StopWays::STACK),
+        alternate: !at_exit || sys::thread_id() == sys::process_id(),
     };
     stop(&SCRATCH, options.stop_signal, ways, known.as_slice()).map_err(|_| Failed("the threads could not be stopped"))
 }
