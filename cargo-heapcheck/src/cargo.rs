@@ -57,7 +57,13 @@ impl Testing {
         let status = status.map_err(|error| {
             Complaint::no_verdict(format!("cannot run `{}`: {error}", command.get_program().display()))
         })?;
-        Ok(sum_up(&run, status.success()).code())
+        let ending = sum_up(&run, status.success());
+        let own = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
+        Ok(match own {
+            // As under plain cargo: the program's own status.
+            Some(own) if ending == Ending::Failed && self.verb[0] == "run" => own,
+            _ => ending.code(),
+        })
     }
 
     fn home(&self) -> Result<Home, Complaint> {

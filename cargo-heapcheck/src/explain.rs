@@ -6,7 +6,7 @@ use std::path::Path;
 use heapcheck_rt::record::{Fault, Found, Leak, LeakKind, Record};
 
 use crate::binary::short_name;
-use crate::plumbing::{allocated_type, first_own};
+use crate::plumbing::{Whose, allocated_type, first_own, whose};
 use crate::run::Unit;
 use crate::symbols::{Frame, Symbols};
 use crate::verdict::Verdict;
@@ -255,11 +255,14 @@ pub(crate) fn shown(file: &str) -> String {
     path.strip_prefix(&here).unwrap_or(path).to_string_lossy().into_owned()
 }
 
-/// A hash (FNV-1a, which never changes) of the kind and the functions from the first own frame outwards.
+/// A hash (FNV-1a, which never changes) of the kind and the reader's functions from the first own frame outwards.
 fn signature(kind: LeakKind, trace: &[Frame], own: Option<usize>) -> String {
     const FRAMES: usize = 8;
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let names = trace[own.unwrap_or(0)..].iter().take(FRAMES).map(|frame| frame.function.as_str());
+    // Plumbing changes with the toolchain, and a frame without a name is an address, which differs from run to run.
+    let is_stable = |frame: &&Frame| whose(frame) != Whose::Plumbing && !frame.function.starts_with("0x");
+    let frames = trace[own.unwrap_or(0)..].iter().filter(is_stable);
+    let names = frames.take(FRAMES).map(|frame| frame.function.as_str());
     for byte in std::iter::once(kind.name()).chain(names).flat_map(|name| name.bytes().chain([0])) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }

@@ -71,10 +71,22 @@ pub(crate) fn first_own(frames: &[Frame]) -> Option<usize> {
 /// The type that was allocated, if the frames inside of `own` are std's and name one.
 pub(crate) fn allocated_type(frames: &[Frame], own: usize) -> Option<String> {
     let outermost = frames[..own].iter().rev().take_while(|frame| whose(frame) == Whose::Plumbing);
-    let named = outermost.filter_map(|frame| type_in(&frame.function));
+    let named = outermost.filter_map(|frame| allocated_by(&frame.function));
     // Containers are grown by helpers whose type says less than that of the function which was called.
     // A name of one letter is a parameter, which the old mangling does not fill in.
-    named.map(short).find(|name| name.len() > 1 && !name.starts_with("RawVec") && name != "Global")
+    named.into_iter().find(|name| name.len() > 1 && !name.starts_with("RawVec") && name != "Global")
+}
+
+/// The type that a function of std allocates.
+fn allocated_by(function: &str) -> Option<String> {
+    if let Some(element) = function.strip_prefix("alloc::vec::from_elem::<") {
+        return Some(format!("Vec<{}", short(element)));
+    }
+    Some(match short(type_in(function)?).as_str() {
+        "str" => "String".to_string(),
+        slice if slice.starts_with('[') => format!("Vec<{}>", slice.trim_matches(['[', ']'])),
+        other => other.to_string(),
+    })
 }
 
 /// The `T` of `<T>::f` and `<T as Trait>::f`.
@@ -116,12 +128,15 @@ mod tests {
     #[test]
     fn a_type_is_found_in_the_name_of_its_function() {
         let check = |function: &str, expected: Option<&str>| {
-            assert_eq!(type_in(function).map(short).as_deref(), expected, "{function}");
+            assert_eq!(allocated_by(function).as_deref(), expected, "{function}");
         };
         check("<alloc::rc::Rc<app::Node>>::new", Some("Rc<Node>"));
         check("<alloc::string::String as core::convert::From<&str>>::from", Some("String"));
         check("<alloc::boxed::Box<dyn core::ops::Fn() -> u8>>::new", Some("Box<dyn Fn() -> u8>"));
         check("<alloc::vec::Vec<(u8, a::B)>>::push", Some("Vec<(u8, B)>"));
+        check("alloc::vec::from_elem::<u8>", Some("Vec<u8>"));
+        check("<str as alloc::string::SpecToString>::spec_to_string", Some("String"));
+        check("<[a::B]>::to_vec", Some("Vec<B>"));
         check("app::main", None);
         check("<", None);
     }
