@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::binary::absolute;
+use crate::chain;
 use crate::complaint::Complaint;
 use crate::ending::Ending;
 use crate::handover::{Depth, Handover};
@@ -43,12 +44,20 @@ impl Testing {
         let home = self.home()?;
         let runtime = runtime::find_or_build(&home)?;
         let run = Run::begin(&home)?;
-        let handover =
-            Handover::new(run.clone(), runtime, self.mode.clone(), self.depth, self.suppressions.clone());
+        let target = self.target(&version);
+        let chain = chain::find(&self.cargo_arguments(), &target);
+        let handover = Handover::new(
+            run.clone(),
+            runtime,
+            self.mode.clone(),
+            self.depth,
+            self.suppressions.clone(),
+            chain,
+        );
         let own = std::env::current_exe()
             .map_err(|error| Complaint::no_verdict(format!("cannot find the tool itself: {error}")))?;
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(&self.verb).arg("--config").arg(runner_config(&self.target(&version), &own));
+        command.args(&self.verb).arg("--config").arg(runner_config(&target, &own));
         handover.send(&mut command);
         if !self.keeps_build {
             instrument(&mut command, &home, &version, &own);

@@ -252,7 +252,11 @@ pub(crate) fn place(frame: &Frame) -> Option<String> {
 pub(crate) fn shown(file: &str) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let path = Path::new(file);
-    path.strip_prefix(&here).unwrap_or(path).to_string_lossy().into_owned()
+    // Of a file in cargo's registry the crate and its version are enough.
+    match file.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/')) {
+        Some((_, rest)) => rest.to_string(),
+        None => path.strip_prefix(&here).unwrap_or(path).to_string_lossy().into_owned(),
+    }
 }
 
 /// A hash (FNV-1a, which never changes) of the kind and the reader's functions from the first own frame outwards.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use heapcheck_rt::options::Stacks;
@@ -53,6 +53,15 @@ impl Depth {
     }
 }
 
+/// What the person has put in front of rustc and of programs; ours stand before them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// In front of rustc.
+    pub(crate) wrapper: Option<String>,
+    /// In front of programs, with its arguments.
+    pub(crate) runner: Vec<String>,
+}
+
 /// The message.
 #[derive(Debug, Clone)]
 pub(crate) struct Handover {
@@ -66,6 +75,8 @@ pub(crate) struct Handover {
     pub(crate) depth: Depth,
     /// Files of suppressions.
     pub(crate) suppressions: Vec<PathBuf>,
+    /// The wrapper of rustc, and the runner of programs, that the person has.
+    pub(crate) chain: Chain,
     /// What the person had for the variables that were changed.
     before: BTreeMap<String, Option<String>>,
 }
@@ -78,9 +89,10 @@ impl Handover {
         mode: String,
         depth: Depth,
         suppressions: Vec<PathBuf>,
+        chain: Chain,
     ) -> Self {
         let before = CHANGED.iter().map(|name| (name.to_string(), std::env::var(name).ok())).collect();
-        Self { run, runtime, mode, depth, suppressions, before }
+        Self { run, runtime, mode, depth, suppressions, chain, before }
     }
 
     /// Gives it to a command.
@@ -91,6 +103,8 @@ impl Handover {
             "mode": self.mode,
             "stacks": self.depth.name(),
             "suppressions": self.suppressions.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
+            "wrapper": self.chain.wrapper,
+            "runner": self.chain.runner,
             "before": self.before,
         });
         command.env(VARIABLE, value.to_string()).env_remove("HEAPCHECK");
@@ -112,14 +126,18 @@ impl Handover {
             return Err(Complaint::usage("the runner is called by `cargo heapcheck`, not by hand")
                 .hint("for a program of your own use `cargo heapcheck exec -- PROGRAM`"));
         };
-        let strings = value["suppressions"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let strings = |name: &str| {
+            let values = value[name].as_array().into_iter().flatten();
+            values.filter_map(Value::as_str).map(str::to_string).collect::<Vec<_>>()
+        };
         let before = value["before"].as_object().into_iter().flatten();
         Ok(Self {
             run: Run { path: run.into() },
             runtime: runtime.into(),
             mode,
             depth: Depth::named(&stacks),
-            suppressions: strings.map(PathBuf::from).collect(),
+            suppressions: strings("suppressions").into_iter().map(PathBuf::from).collect(),
+            chain: Chain { wrapper: string("wrapper"), runner: strings("runner") },
             before: before.map(|(name, value)| (name.clone(), value.as_str().map(str::to_string))).collect(),
         })
     }
@@ -130,7 +148,7 @@ impl Handover {
     }
 
     /// Makes `command` see the variables as the person had them.
-    pub(crate) fn restore(&self, command: &mut Command) {
+    fn restore(&self, command: &mut Command) {
         command.env_remove(VARIABLE);
         for (name, value) in &self.before {
             match value {
@@ -138,6 +156,33 @@ impl Handover {
                 None => command.env_remove(name),
             };
         }
+    }
+
+    /// Starts a program as the person would have it started.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = match self.chain.runner.split_first() {
+            Some((runner, arguments)) => {
+                let mut command = Command::new(runner);
+                command.args(arguments).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        self.restore(&mut command);
+        command
+    }
+
+    /// Which programs are checked besides the one that is started: where a runner stands in front, the one behind it.
+    pub(crate) fn children(&self, program: &Path) -> OsString {
+        match (self.chain.runner.is_empty(), program.parent()) {
+            (false, Some(folder)) => folder.into(),
+            _ => "none".into(),
+        }
+    }
+
+    /// The number of the checked process, where it is the one that was started.
+    pub(crate) fn first_pid(&self, pid: u32) -> Option<u32> {
+        Some(pid).filter(|_| self.chain.runner.is_empty())
     }
 
     /// How the runtime gets into a program, at some depth.

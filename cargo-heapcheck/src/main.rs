@@ -23,6 +23,7 @@ mod wrapper;
 mod libtest;
 mod trial;
 mod runner;
+mod chain;
 mod cargo;
 mod typed;
 

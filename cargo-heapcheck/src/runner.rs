@@ -8,7 +8,6 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use heapcheck_rt::options::Stacks;
@@ -43,8 +42,7 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
     let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
     let asked = Asked::read(&texts)?;
     if asked.is_for_harness {
-        let mut command = Command::new(&program);
-        handover.restore(&mut command);
+        let mut command = handover.command(&program);
         let error = command.args(arguments).exec();
         return Err(Complaint::file("run", &program, &error));
     }
@@ -110,14 +108,13 @@ fn run_once(
     arguments: &[OsString],
 ) -> Result<u8, Complaint> {
     let unit = handover.run.add_unit(&format!("{:07}", std::process::id()), program, None)?;
-    let mut command = Command::new(program);
+    let mut command = handover.command(program);
     command.args(arguments);
-    handover.restore(&mut command);
     let stacks = match handover.depth {
         Depth::Auto => Stacks::Full,
         Depth::Fixed(stacks) => stacks,
     };
-    let mut children = OsString::from("none");
+    let mut children = handover.children(program);
     if binary == Binary::Doctest {
         // Doctests that rustdoc has merged into one program then run in a process each.
         command.env("RUSTDOC_DOCTEST_BIN_PATH", program);
@@ -131,7 +128,7 @@ fn run_once(
     let started = command.spawn().and_then(|mut child| Ok((child.id(), child.wait()?)));
     let (pid, status) = started.map_err(|error| Complaint::file("run", program, &error))?;
     let records = unit.read_records()?;
-    let judged = judge(&records, Some(pid), program, Some(status));
+    let judged = judge(&records, handover.first_pid(pid), program, Some(status));
     // The status of a doctest that leaks is the runtime's.
     let is_leak_of_doctest = binary == Binary::Doctest && judged == Verdict::Leaked;
     let verdict = if status.success() || is_leak_of_doctest { judged } else { Verdict::Failed };

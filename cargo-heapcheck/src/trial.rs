@@ -56,8 +56,7 @@ struct Attempt {
 impl Harness {
     /// The harness as a command, without the runtime.
     pub(crate) fn plain(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        self.handover.restore(&mut command);
+        let mut command = self.handover.command(&self.program);
         command.args(&self.asked.passed_on);
         command
     }
@@ -107,12 +106,17 @@ impl Harness {
         if is_ignored {
             command.arg("--include-ignored");
         }
-        self.handover.injection(stacks, "none".into()).apply(&mut command, &unit.path);
+        self.handover
+            .injection(stacks, self.handover.children(&self.program))
+            .apply(&mut command, &unit.path);
         let (pid, status, output) =
             run_to_end(&mut command).map_err(|error| Complaint::file("run", &self.program, &error))?;
         let (verdict, why) = match failure(self.binary, name, status, &output) {
             Some(why) => (Verdict::Failed, why),
-            None => (judge(&unit.read_records()?, Some(pid), &self.program, Some(status)), String::new()),
+            None => (
+                judge(&unit.read_records()?, self.handover.first_pid(pid), &self.program, Some(status)),
+                String::new(),
+            ),
         };
         Ok(Attempt { unit, verdict, output: own_output(&output, name), why })
     }
@@ -167,6 +171,13 @@ fn failure(binary: Binary, name: &str, status: ExitStatus, output: &str) -> Opti
 
 /// What the test itself printed, without the lines of its harness.
 fn own_output(output: &str, name: &str) -> String {
+    // libtest-mimic tells why a test failed behind the result.
+    let told = output
+        .split_once(&format!("\n---- {name} ----\n"))
+        .and_then(|(_, told)| told.split_once("\n\nfailures:"));
+    if let Some((why, _)) = told {
+        return format!("{}\n", why.trim_end());
+    }
     let body = output.split_once("running 1 test\n").map_or(output, |(_, body)| body);
     let ends = [format!("test {name} ... "), format!("test {name} - should panic ... ")];
     let end = ends.iter().filter_map(|end| body.rfind(end.as_str())).max().unwrap_or(body.len());

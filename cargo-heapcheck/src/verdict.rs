@@ -36,7 +36,7 @@ impl Verdict {
     }
 }
 
-/// Judges a unit whose first process was `pid` (`None`: whichever began first) and ran `program`.
+/// Judges a unit whose first process was `pid` (`None`: unknown) and ran `program`.
 pub(crate) fn judge(
     records: &[Record],
     pid: Option<u32>,
@@ -46,7 +46,12 @@ pub(crate) fn judge(
     if records.iter().any(found_something) {
         return Verdict::Leaked;
     }
-    let is_first = |record: &&Record| !record.begin.forked && pid.is_none_or(|pid| record.begin.pid == pid);
+    let own = program.canonicalize().unwrap_or_else(|_| program.to_path_buf());
+    let is_own = |record: &Record| record.begin.exe == own.as_os_str().as_encoded_bytes();
+    let knows_own = records.iter().any(is_own);
+    let is_first = |record: &&Record| {
+        !record.begin.forked && pid.map_or(!knows_own || is_own(record), |pid| record.begin.pid == pid)
+    };
     // An exec keeps the number of the process: the last program of it is the one that came to an end.
     let Some(first) = records.iter().rfind(is_first) else {
         return Verdict::None(why_not_injected(program));

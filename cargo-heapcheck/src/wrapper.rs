@@ -28,7 +28,7 @@ pub(crate) fn act(arguments: &[OsString]) -> Complaint {
     if is_rustdoc {
         line.push(handover.before("RUSTDOC").unwrap_or("rustdoc").into());
     } else {
-        line.extend(handover.before("RUSTC_WRAPPER").map(OsString::from));
+        line.extend(handover.chain.wrapper.as_ref().map(OsString::from));
     }
     line.extend_from_slice(arguments);
     line.extend(added(arguments, is_rustdoc).into_iter().map(OsString::from));

@@ -17,3 +17,8 @@ fn the_environment_is_the_persons() {
 fn leaks_with_names_and_lines() {
     std::mem::forget(std::hint::black_box(vec![1u8; 1011]));
 }
+
+#[test]
+fn the_runner_of_the_person_runs_too() {
+    assert_eq!(std::env::var("USER_RUNNER").as_deref(), Ok("1"));
+}
