@@ -21,7 +21,15 @@ const MEMBERS_MAX: usize = 12;
 pub(crate) fn render(unit: &Explained) -> String {
     let mut text = String::new();
     for fault in &unit.faults {
-        let _ = writeln!(text, "error: {} of a block of {}", fault.what, bytes(fault.bytes));
+        // Of a block that is gone the size may be gone, too.
+        let size =
+            if fault.bytes > 0 { format!(" of a block of {}", bytes(fault.bytes)) } else { String::new() };
+        let _ = writeln!(text, "error: {}{size}", fault.what);
+        if let Some((_, frames)) = fault.stacks.first()
+            && let Some(own) = crate::plumbing::first_own(frames)
+        {
+            render_source(&mut text, &frames[own]);
+        }
         for (what, frames) in &fault.stacks {
             let _ = writeln!(text, "   = {what}:");
             render_stack(&mut text, frames, false);

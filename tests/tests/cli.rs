@@ -202,9 +202,14 @@ fn what_a_person_has_set_stays() {
 #[test]
 fn any_program_can_be_run() {
     let fixture = Fixture::new("programs");
-    for (source, flags) in
-        [("leaks.c", &[][..]), ("clean.c", &[]), ("killed.c", &[]), ("leaves.c", &[]), ("starts.c", &[])]
-    {
+    for (source, flags) in [
+        ("leaks.c", &[][..]),
+        ("clean.c", &[]),
+        ("killed.c", &[]),
+        ("leaves.c", &[]),
+        ("starts.c", &[]),
+        ("twice.c", &["-w"]),
+    ] {
         compile(&fixture, source, flags);
     }
     fs::copy(fixture.path().join("leaks.c"), fixture.path().join("static.c")).unwrap();
@@ -219,6 +224,7 @@ fn any_program_can_be_run() {
     fixture.check("static", "exec -- ./static");
     fixture.check("children", "exec --follow-children -- sh calls.sh");
     fixture.check("no_children", "exec -- ./starts");
+    fixture.check("twice", "exec -- ./twice");
     fixture.check("suppressed", "exec --suppressions known -- ./leaks");
 }
 
@@ -276,6 +282,9 @@ fn bad_input_is_told_with_the_next_step() {
     let mut command = fixture.command("runtime");
     command.env_remove("HEAPCHECK_RT").env("RUSTC", "./no-such-rustc");
     fixture.check_command("no_compiler", "runtime", &mut command);
+    let mut command = fixture.command("runtime");
+    command.env_remove("HEAPCHECK_RT").env("RUSTC", "./rustc.sh");
+    fixture.check_command("compiler_too_old", "runtime", &mut command);
     let mut command = fixture.command("runtime");
     fixture.check_command("missing_runtime", "runtime", command.env("HEAPCHECK_RT", "/no/such.so"));
 }
