@@ -1,3 +1,54 @@
 #![forbid(unsafe_code)]
-//! cargo heapcheck: see ARCHITECTURE.md.
-fn main() {}
+//! The entry of every face of the tool: the subcommand that a person types, and the wrapper and the
+//! runner that cargo calls.
+
+mod complaint;
+mod ending;
+mod home;
+mod runtime;
+mod run;
+mod injection;
+mod binary;
+mod symbols;
+mod plumbing;
+mod verdict;
+mod explain;
+mod json;
+mod human;
+mod exec;
+mod tally;
+mod report;
+mod handover;
+mod wrapper;
+mod libtest;
+mod trial;
+mod runner;
+mod chain;
+mod cargo;
+mod typed;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::complaint::Complaint;
+use crate::handover::Handover;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match face(&arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(complaint) => {
+            eprint!("{complaint}");
+            ExitCode::from(complaint.ending.code())
+        }
+    }
+}
+
+/// Finds out who calls, and does what they want.
+fn face(arguments: &[OsString]) -> Result<u8, Complaint> {
+    match arguments.get(1) {
+        Some(first) if first == runner::FACE => runner::act(&arguments[2..]),
+        Some(first) if Handover::is_sent() && !typed::is_ours(first) => Err(wrapper::act(&arguments[1..])),
+        _ => typed::Typed::read(arguments).act(),
+    }
+}

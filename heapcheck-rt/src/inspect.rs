@@ -17,7 +17,7 @@ use crate::maps::Maps;
 use crate::markers::{mark, marks_of};
 use crate::modules::{Modules, Role};
 use crate::options::{Mode, Options, Roots as RootSwitches, StopWays};
-use crate::record::{Check, LeakKind};
+use crate::record::{Check, LeakKind, Moment};
 use crate::request::Request;
 use crate::rootkinds::{RootKind, RootKinds};
 use crate::roots::{self, Caller, Roots, ThreadFacts, ThreadState, World};
@@ -62,7 +62,7 @@ fn inspect(
     let _quiet = (THREADS.lock.hold(), SCOPES.lock.hold(), PAGES.lock.hold());
     let began = sys::monotonic_ns();
     let facts = thread_facts()?;
-    let stopped = stop_world(options, facts.as_slice())?;
+    let stopped = stop_world(request, options, facts.as_slice())?;
     let stopped_at = sys::monotonic_ns();
     let heap = StoppedHeap::new(&SPANS, PAGES.slots());
     let maps = Maps::read(&SCRATCH).map_err(|_| Failed("/proc/self/maps cannot be read"))?;
@@ -117,15 +117,17 @@ fn thread_facts() -> Result<Buf<ThreadFacts>, OutOfMemory> {
     outcome.map(|()| facts)
 }
 
-fn stop_world(options: &Options<'_>, facts: &[ThreadFacts]) -> Result<Stopped, Failed> {
+fn stop_world(request: &Request, options: &Options<'_>, facts: &[ThreadFacts]) -> Result<Stopped, Failed> {
     let mut known = Buf::new(&SCRATCH);
     for fact in facts.iter().filter(|fact| fact.state == ThreadState::Live) {
         known.push(fact.tid)?;
     }
+    let at_exit = matches!(request.moment, Moment::BeforeDestructors | Moment::AfterDestructors);
     let ways = Methods {
         signal: options.stop.has(StopWays::SIGNAL),
         ptrace: options.stop.has(StopWays::PTRACE),
         stack: options.stop.has(StopWays::STACK),
+        alternate: !at_exit || sys::thread_id() == sys::process_id(),
     };
     // A debugger that is not told otherwise halts the program at every real-time signal.
     let signal = if is_traced() { QUIET_SIGNAL } else { options.stop_signal };

@@ -13,7 +13,8 @@
 //! The handler runs on the thread's alternate stack if it has one (`SA_ONSTACK`): stacks of a few KiB, as coroutines
 //! and other languages' threads use, have no room for the kernel's frame of up to 11 KiB (AMX), and whoever has such
 //! stacks has an alternate one. A thread that is on its alternate stack already gets the frame below its stack
-//! pointer, with or without the flag. On a normal stack the frame lies below the red zone, where no live value is.
+//! pointer, with or without the flag. The exception is `exit` on another thread than the first: std's unmaps the
+//! alternate stack that the first thread is still registered with, and the kernel would end the process. On a normal stack the frame lies below the red zone, where no live value is.
 //!
 //! The action of the signal is ours only while it can be needed: it is set back at the end, unless a signal that was
 //! sent has not arrived (a thread inside vfork, for example); then the handler stays, since the default action of a
@@ -44,11 +45,13 @@ pub(crate) struct Methods {
     pub(crate) signal: bool,
     pub(crate) ptrace: bool,
     pub(crate) stack: bool,
+    /// Whether the signal may use the threads' alternate stacks.
+    pub(crate) alternate: bool,
 }
 
 impl Methods {
     /// All of them.
-    pub(crate) const ALL: Self = Self { signal: true, ptrace: true, stack: true };
+    pub(crate) const ALL: Self = Self { signal: true, ptrace: true, stack: true, alternate: true };
 }
 
 /// The default signal, `SIGRTMAX - 2`.
@@ -212,8 +215,8 @@ impl Stopper {
         self.generation = WORLD.generation.load(SeqCst) + 1;
         WORLD.generation.store(self.generation, SeqCst);
         if self.methods.signal {
-            self.action =
-                sys::install_handler(self.signal, park::park, sys::SA_ONSTACK | sys::SA_RESTART).ok();
+            let place = if self.methods.alternate { sys::SA_ONSTACK } else { 0 };
+            self.action = sys::install_handler(self.signal, park::park, place | sys::SA_RESTART).ok();
         }
     }
 

@@ -124,9 +124,9 @@ fn a_thread_in_any_situation_is_stopped_with_its_registers() {
     }
     use Held::{General, Nothing, Vector};
     struct Case(&'static str, fn(&AtomicBool), Held, Methods, Method);
-    const NO_SIGNAL: Methods = Methods { signal: false, ptrace: true, stack: true };
-    const NO_PTRACE: Methods = Methods { signal: true, ptrace: false, stack: true };
-    const NONE: Methods = Methods { signal: true, ptrace: false, stack: false };
+    const NO_SIGNAL: Methods = Methods { signal: false, ptrace: true, stack: true, alternate: true };
+    const NO_PTRACE: Methods = Methods { signal: true, ptrace: false, stack: true, alternate: true };
+    const NONE: Methods = Methods { signal: true, ptrace: false, stack: false, alternate: true };
     let _world = one_at_a_time();
     arena!(ARENA);
     for Case(name, work, held, methods, method) in [

@@ -1,0 +1,63 @@
+#![forbid(unsafe_code)]
+//! What an executable is, told from its symbols. A program that is no test harness would run its whole `main` when it is
+//! asked for a list of tests, so nobody asks before this is known.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use heapcheck_rt::elf::Elf;
+
+/// What an executable understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Binary {
+    /// Rust's own harness.
+    Libtest,
+    /// A harness of libtest-mimic, which has the same command line.
+    Mimic,
+    /// Merged doctests, or one doctest.
+    Doctest,
+    /// Anything else.
+    Program,
+}
+
+impl Binary {
+    /// Looks at the file.
+    pub(crate) fn classify(path: &Path) -> Self {
+        if path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("rustdoctest")) {
+            return Self::Doctest;
+        }
+        let bytes = fs::read(path).unwrap_or_default();
+        let Ok(elf) = Elf::parse(&bytes) else { return Self::Program };
+        let mut binary = Self::Program;
+        for symbol in elf.symbols().iter().filter(|symbol| symbol.is_function()) {
+            if contains(symbol.name, b"test_main_static") {
+                return Self::Libtest;
+            }
+            // Length and name of the crate, then of its function, as both manglings write them.
+            if contains(symbol.name, b"libtest_mimic") && contains(symbol.name, b"3run") {
+                binary = Self::Mimic;
+            }
+        }
+        binary
+    }
+}
+
+/// The name of a test binary without the hash that cargo gives it.
+pub(crate) fn short_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match name.rsplit_once('-') {
+        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            name.to_string()
+        }
+        _ => name,
+    }
+}
+
+/// The executable that a name on the command line means.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+fn contains(name: &[u8], part: &[u8]) -> bool {
+    name.windows(part.len()).any(|window| window == part)
+}

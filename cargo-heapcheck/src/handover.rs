@@ -1,0 +1,198 @@
+#![forbid(unsafe_code)]
+//! What the subcommand tells the faces of the tool that cargo calls: one variable, and those that a test must not see.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use heapcheck_rt::options::Stacks;
+use serde_json::{Value, json};
+
+use crate::complaint::Complaint;
+use crate::injection::Injection;
+use crate::run::Run;
+
+/// The variable.
+const VARIABLE: &str = "__HEAPCHECK";
+/// Variables that the subcommand changes for cargo; a test gets them as the person had them.
+const CHANGED: &[&str] =
+    &["RUSTC_WRAPPER", "RUSTDOC", "CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "HEAPCHECK"];
+
+/// How much of each stack is recorded, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Short at first; a test that leaks is run again with full stacks.
+    Auto,
+    /// Always the same.
+    Fixed(Stacks),
+}
+
+impl Depth {
+    /// How they are spelled.
+    pub(crate) const NAMES: [&'static str; 4] = ["auto", "full", "short", "off"];
+
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Self {
+        Stacks::ALL.into_iter().find(|stacks| stacks.name() == name).map_or(Self::Auto, Self::Fixed)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Fixed(stacks) => stacks.name(),
+        }
+    }
+
+    /// What the first phase records.
+    pub(crate) fn first(self) -> Stacks {
+        match self {
+            Self::Auto => Stacks::Short,
+            Self::Fixed(stacks) => stacks,
+        }
+    }
+}
+
+/// What the person has put in front of rustc and of programs; ours stand before them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// In front of rustc.
+    pub(crate) wrapper: Option<String>,
+    /// In front of programs, with its arguments.
+    pub(crate) runner: Vec<String>,
+}
+
+/// The message.
+#[derive(Debug, Clone)]
+pub(crate) struct Handover {
+    /// The run that records belong to.
+    pub(crate) run: Run,
+    /// The shared object.
+    pub(crate) runtime: PathBuf,
+    /// The mode.
+    pub(crate) mode: String,
+    /// How much of each stack is recorded.
+    pub(crate) depth: Depth,
+    /// Files of suppressions.
+    pub(crate) suppressions: Vec<PathBuf>,
+    /// The wrapper of rustc, and the runner of programs, that the person has.
+    pub(crate) chain: Chain,
+    /// What the person had for the variables that were changed.
+    before: BTreeMap<String, Option<String>>,
+}
+
+impl Handover {
+    /// Makes the message.
+    pub(crate) fn new(
+        run: Run,
+        runtime: PathBuf,
+        mode: String,
+        depth: Depth,
+        suppressions: Vec<PathBuf>,
+        chain: Chain,
+    ) -> Self {
+        let before = CHANGED.iter().map(|name| (name.to_string(), std::env::var(name).ok())).collect();
+        Self { run, runtime, mode, depth, suppressions, chain, before }
+    }
+
+    /// Gives it to a command.
+    pub(crate) fn send(&self, command: &mut Command) {
+        let value = json!({
+            "run": self.run.path.to_string_lossy(),
+            "runtime": self.runtime.to_string_lossy(),
+            "mode": self.mode,
+            "stacks": self.depth.name(),
+            "suppressions": self.suppressions.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
+            "wrapper": self.chain.wrapper,
+            "runner": self.chain.runner,
+            "before": self.before,
+        });
+        command.env(VARIABLE, value.to_string()).env_remove("HEAPCHECK");
+    }
+
+    /// Whether a subcommand is above this process.
+    pub(crate) fn is_sent() -> bool {
+        std::env::var_os(VARIABLE).is_some()
+    }
+
+    /// Reads it.
+    pub(crate) fn receive() -> Result<Self, Complaint> {
+        let text = std::env::var(VARIABLE).unwrap_or_default();
+        let value: Value = serde_json::from_str(&text).unwrap_or_default();
+        let string = |name: &str| value[name].as_str().map(str::to_string);
+        let (Some(run), Some(runtime), Some(mode), Some(stacks)) =
+            (string("run"), string("runtime"), string("mode"), string("stacks"))
+        else {
+            return Err(Complaint::usage("the runner is called by `cargo heapcheck`, not by hand")
+                .hint("for a program of your own use `cargo heapcheck exec -- PROGRAM`"));
+        };
+        let strings = |name: &str| {
+            let values = value[name].as_array().into_iter().flatten();
+            values.filter_map(Value::as_str).map(str::to_string).collect::<Vec<_>>()
+        };
+        let before = value["before"].as_object().into_iter().flatten();
+        Ok(Self {
+            run: Run { path: run.into() },
+            runtime: runtime.into(),
+            mode,
+            depth: Depth::named(&stacks),
+            suppressions: strings("suppressions").into_iter().map(PathBuf::from).collect(),
+            chain: Chain { wrapper: string("wrapper"), runner: strings("runner") },
+            before: before.map(|(name, value)| (name.clone(), value.as_str().map(str::to_string))).collect(),
+        })
+    }
+
+    /// What a person had for `name`.
+    pub(crate) fn before(&self, name: &str) -> Option<&str> {
+        self.before.get(name)?.as_deref().filter(|value| !value.is_empty())
+    }
+
+    /// Makes `command` see the variables as the person had them.
+    fn restore(&self, command: &mut Command) {
+        command.env_remove(VARIABLE);
+        for (name, value) in &self.before {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+    }
+
+    /// Starts a program as the person would have it started.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = match self.chain.runner.split_first() {
+            Some((runner, arguments)) => {
+                let mut command = Command::new(runner);
+                command.args(arguments).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        self.restore(&mut command);
+        command
+    }
+
+    /// Which programs are checked besides the one that is started: where a runner stands in front, the one behind it.
+    pub(crate) fn children(&self, program: &Path) -> OsString {
+        match (self.chain.runner.is_empty(), program.parent()) {
+            (false, Some(folder)) => folder.into(),
+            _ => "none".into(),
+        }
+    }
+
+    /// The number of the checked process, where it is the one that was started.
+    pub(crate) fn first_pid(&self, pid: u32) -> Option<u32> {
+        Some(pid).filter(|_| self.chain.runner.is_empty())
+    }
+
+    /// How the runtime gets into a program, at some depth.
+    pub(crate) fn injection(&self, stacks: Stacks, children: OsString) -> Injection {
+        Injection {
+            runtime: self.runtime.clone(),
+            mode: self.mode.clone(),
+            stacks,
+            children,
+            suppressions: self.suppressions.clone(),
+        }
+    }
+}

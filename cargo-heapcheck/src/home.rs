@@ -1,0 +1,71 @@
+#![forbid(unsafe_code)]
+//! Where the tool keeps its files: `<target>/heapcheck` of the package around, or a cache folder outside of packages.
+//!
+//! ```text
+//! rt-<hash>/libheapcheck_rt.so   the runtime, by what it was built from
+//! build-<hash>/                  cargo's target folder for instrumented builds
+//! runs/<when>-<pid>/             the records of one run
+//! ```
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use cargo_metadata::{Metadata, MetadataCommand};
+
+use crate::complaint::Complaint;
+
+/// The folder of the tool.
+#[derive(Debug)]
+pub(crate) struct Home {
+    /// Its path.
+    pub(crate) path: PathBuf,
+    /// The package or workspace around, if there is one.
+    pub(crate) metadata: Option<Metadata>,
+}
+
+impl Home {
+    /// Finds the folder for the package of `manifest`, or of the current folder. Outside of packages it is a cache.
+    pub(crate) fn find(manifest: Option<&OsString>) -> Result<Self, Complaint> {
+        match ask_cargo(manifest) {
+            Ok(metadata) => Ok(Self::of(metadata)),
+            Err(complaint) if manifest.is_some() => Err(complaint),
+            Err(_) => Ok(Self { path: cache(), metadata: None }),
+        }
+    }
+
+    /// Finds the folder for a package that must be there.
+    pub(crate) fn of_package(manifest: Option<&OsString>) -> Result<Self, Complaint> {
+        ask_cargo(manifest).map(Self::of)
+    }
+
+    fn of(metadata: Metadata) -> Self {
+        Self { path: metadata.target_directory.join("heapcheck").into(), metadata: Some(metadata) }
+    }
+}
+
+fn ask_cargo(manifest: Option<&OsString>) -> Result<Metadata, Complaint> {
+    let mut command = MetadataCommand::new();
+    command.no_deps();
+    if let Some(manifest) = manifest {
+        command.manifest_path(PathBuf::from(manifest));
+    }
+    command.exec().map_err(|error| refused_by_cargo(&error))
+}
+
+fn refused_by_cargo(error: &cargo_metadata::Error) -> Complaint {
+    let text = match error {
+        cargo_metadata::Error::CargoMetadata { stderr } => {
+            stderr.trim().trim_start_matches("error: ").to_string()
+        }
+        other => other.to_string(),
+    };
+    Complaint::usage(text).hint("name a package with `--manifest-path`, or go into its folder")
+}
+
+fn cache() -> PathBuf {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    named("XDG_CACHE_HOME")
+        .or_else(|| Some(named("HOME")?.join(".cache")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("heapcheck")
+}

@@ -1,0 +1,55 @@
+#![forbid(unsafe_code)]
+//! How a program is started so that the runtime is in it: the variables it gets, and those it must not see.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use heapcheck_rt::options::Stacks;
+
+/// What a checked program gets.
+#[derive(Debug, Clone)]
+pub(crate) struct Injection {
+    /// The shared object.
+    pub(crate) runtime: PathBuf,
+    /// The mode, as it is spelled.
+    pub(crate) mode: String,
+    /// How much of each stack is kept.
+    pub(crate) stacks: Stacks,
+    /// What `HEAPCHECK_CHILDREN` says: which programs started by it are checked too.
+    pub(crate) children: OsString,
+    /// Files of suppressions, as the runtime reads them.
+    pub(crate) suppressions: Vec<PathBuf>,
+}
+
+impl Injection {
+    /// Makes `command` run with the runtime, which records into `folder` and leaves the program's exit code alone.
+    pub(crate) fn apply(&self, command: &mut Command, folder: &Path) {
+        command
+            .env("LD_PRELOAD", joined(&self.runtime, std::env::var_os("LD_PRELOAD")))
+            .env("HEAPCHECK", &self.mode)
+            .env("HEAPCHECK_STACKS", self.stacks.name())
+            .env("HEAPCHECK_CHILDREN", &self.children)
+            .env("HEAPCHECK_OUT", folder)
+            .env("HEAPCHECK_REPORT", "none")
+            .env("HEAPCHECK_EXITCODE", "0");
+        if let Some((first, rest)) = self.suppressions.split_first() {
+            let list = rest.iter().fold(first.clone().into_os_string(), |mut list, path| {
+                list.push(":");
+                list.push(path);
+                list
+            });
+            command.env("HEAPCHECK_SUPPRESSIONS", list);
+        }
+    }
+}
+
+/// The preload list: ours first, because the first `malloc` wins.
+fn joined(runtime: &Path, present: Option<OsString>) -> OsString {
+    let mut list = runtime.as_os_str().to_os_string();
+    if let Some(present) = present.filter(|present| !present.is_empty()) {
+        list.push(":");
+        list.push(present);
+    }
+    list
+}

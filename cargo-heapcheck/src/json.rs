@@ -1,0 +1,81 @@
+#![forbid(unsafe_code)]
+//! The report for machines.
+
+use serde_json::{Value, json};
+
+use crate::explain::{Explained, Explanation};
+use crate::symbols::Frame;
+use crate::verdict::Verdict;
+
+/// Changes when a reader of the last one would misread.
+const VERSION: u32 = 1;
+
+/// Writes the report as one JSON object.
+pub(crate) fn render(units: &[Explained]) -> String {
+    let leaks = units.iter().flat_map(|unit| unit.leaks.iter().map(move |leak| leak_value(unit, leak)));
+    let value = json!({
+        "version": VERSION,
+        "outcome": overall(units),
+        "leaked_bytes": units.iter().map(|unit| unit.leaked_bytes).sum::<u64>(),
+        "leaked_blocks": units.iter().map(|unit| unit.leaked_blocks).sum::<u64>(),
+        "suppressed_bytes": units.iter().map(|unit| unit.suppressed_bytes).sum::<u64>(),
+        "tests": units.iter().filter(|unit| unit.test.is_some()).map(test_value).collect::<Vec<_>>(),
+        "leaks": leaks.collect::<Vec<_>>(),
+        "faults": units.iter().flat_map(|unit| unit.faults.iter().map(move |fault| json!({
+            "what": fault.what,
+            "bytes": fault.bytes,
+            "program": unit.program,
+            "test": unit.test,
+            "stacks": fault.stacks.iter().map(|(what, frames)| json!({
+                "what": what, "trace": frames.iter().map(frame_value).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+        }))).collect::<Vec<_>>(),
+        "notes": units.iter().flat_map(|unit| &unit.notes).collect::<Vec<_>>(),
+    });
+    format!("{value:#}\n")
+}
+
+fn overall(units: &[Explained]) -> &'static str {
+    let is_any = |wanted: fn(&Verdict) -> bool| units.iter().any(|unit| wanted(&unit.verdict));
+    if units.is_empty() || is_any(|verdict| matches!(verdict, Verdict::None(_))) {
+        Verdict::None(String::new()).name()
+    } else if is_any(|verdict| *verdict == Verdict::Leaked) {
+        Verdict::Leaked.name()
+    } else {
+        Verdict::Clean.name()
+    }
+}
+
+fn test_value(unit: &Explained) -> Value {
+    let reason = match &unit.verdict {
+        Verdict::None(reason) => Some(reason),
+        _ => None,
+    };
+    json!({ "name": unit.test, "program": unit.program, "outcome": unit.verdict.name(), "reason": reason,
+        "leaked_bytes": unit.leaked_bytes, "leaked_blocks": unit.leaked_blocks })
+}
+
+fn leak_value(unit: &Explained, leak: &Explanation) -> Value {
+    json!({
+        "kind": leak.kind.name(),
+        "bytes": leak.bytes,
+        "blocks": leak.blocks,
+        "retained_bytes": leak.retained_bytes,
+        "retained_blocks": leak.retained_blocks,
+        "type": leak.allocated,
+        "program": unit.program,
+        "test": unit.test,
+        "thread": leak.thread,
+        "signature": leak.signature,
+        "truncated": leak.is_truncated,
+        "members": leak.members.iter().map(|member| json!({
+            "bytes": member.bytes, "type": member.allocated, "place": member.place, "offset": member.offset,
+        })).collect::<Vec<_>>(),
+        "trace": leak.trace.iter().map(frame_value).collect::<Vec<_>>(),
+    })
+}
+
+fn frame_value(frame: &Frame) -> Value {
+    json!({ "function": frame.function, "file": frame.file, "line": frame.line, "column": frame.column,
+        "inlined": frame.is_inlined, "module": frame.module })
+}

@@ -1,0 +1,143 @@
+#![forbid(unsafe_code)]
+//! Which frames of a stack are plumbing that a reader skips: the runtime, std, libtest, libc's start. And what the
+//! outermost plumbing says about the type that was allocated.
+
+use crate::runtime;
+use crate::symbols::Frame;
+
+/// Whose code a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The reader's.
+    Own,
+    /// A library's from a registry or the system.
+    Library,
+    /// Std's, libtest's, libc's or the runtime's.
+    Plumbing,
+}
+
+const STD_CRATES: &[&str] = &["core::", "alloc::", "std::", "test::", "__rustc", "__rust_", "hashbrown::"];
+const LIBC: &[&str] =
+    &["_start", "__libc_start_main", "__libc_start_call_main", "start_thread", "clone", "clone3", "__clone"];
+const ALLOCATORS: &[&str] = &[
+    "malloc",
+    "calloc",
+    "realloc",
+    "reallocarray",
+    "aligned_alloc",
+    "posix_memalign",
+    "memalign",
+    "valloc",
+    "strdup",
+    "strndup",
+    "operator new(unsigned long)",
+    "operator new[](unsigned long)",
+];
+
+/// Whose code `frame` is.
+pub(crate) fn whose(frame: &Frame) -> Whose {
+    let function = frame.function.as_str();
+    let path = frame.file.as_deref().unwrap_or_default();
+    let bare = function.trim_start_matches(['<', '&', '[', '(']);
+    let is_std = path.starts_with("/rustc/") || path.contains("/rustlib/src/rust/");
+    if is_std
+        || (path.is_empty() && STD_CRATES.iter().any(|prefix| bare.starts_with(prefix)))
+        || LIBC.contains(&function)
+        || ALLOCATORS.contains(&function)
+        || frame.module.ends_with(runtime::FILE)
+        || (path.is_empty() && is_libc(&frame.module))
+        || (function == "main" && path.is_empty())
+    {
+        return Whose::Plumbing;
+    }
+    let is_library =
+        path.contains("/registry/src/") || path.contains("/git/checkouts/") || path.starts_with("/usr/");
+    let is_systems =
+        path.is_empty() && ["/lib/", "/lib64/", "/usr/"].iter().any(|p| frame.module.starts_with(p));
+    if is_library || is_systems { Whose::Library } else { Whose::Own }
+}
+
+fn is_libc(module: &str) -> bool {
+    let name = module.rsplit('/').next().unwrap_or(module);
+    ["libc.so", "libc-", "libpthread", "ld-linux"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The frame that a reader should look at first.
+pub(crate) fn first_own(frames: &[Frame]) -> Option<usize> {
+    let first = |wanted| frames.iter().position(|frame| whose(frame) == wanted);
+    first(Whose::Own).or_else(|| first(Whose::Library))
+}
+
+/// The type that was allocated, if the frames inside of `own` are std's and name one.
+pub(crate) fn allocated_type(frames: &[Frame], own: usize) -> Option<String> {
+    let outermost = frames[..own].iter().rev().take_while(|frame| whose(frame) == Whose::Plumbing);
+    let named = outermost.filter_map(|frame| allocated_by(&frame.function));
+    // Containers are grown by helpers whose type says less than that of the function which was called.
+    // A name of one letter is a parameter, which the old mangling does not fill in.
+    named.into_iter().find(|name| name.len() > 1 && !name.starts_with("RawVec") && name != "Global")
+}
+
+/// The type that a function of std allocates.
+fn allocated_by(function: &str) -> Option<String> {
+    if let Some(element) = function.strip_prefix("alloc::vec::from_elem::<") {
+        return Some(format!("Vec<{}", short(element)));
+    }
+    Some(match short(type_in(function)?).as_str() {
+        "str" => "String".to_string(),
+        slice if slice.starts_with('[') => format!("Vec<{}>", slice.trim_matches(['[', ']'])),
+        other => other.to_string(),
+    })
+}
+
+/// The `T` of `<T>::f` and `<T as Trait>::f`.
+fn type_in(function: &str) -> Option<&str> {
+    let inner = function.strip_prefix('<')?;
+    let mut depth = 0usize;
+    for (at, byte) in inner.bytes().enumerate() {
+        match byte {
+            b'<' | b'(' | b'[' => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
+            b'>' if inner[..at].ends_with('-') => {}
+            b'>' if depth == 0 => return Some(&inner[..at]),
+            b'>' => depth -= 1,
+            b' ' if depth == 0 && inner[at..].starts_with(" as ") => return Some(&inner[..at]),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A type without the modules it lies in.
+fn short(name: &str) -> String {
+    let mut kept = String::new();
+    for part in name.split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
+        let (word, end) = match part.char_indices().next_back() {
+            Some((at, c)) if !(c.is_alphanumeric() || c == '_' || c == ':') => part.split_at(at),
+            _ => (part, ""),
+        };
+        kept.push_str(word.rsplit("::").next().unwrap_or(word));
+        kept.push_str(end);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_found_in_the_name_of_its_function() {
+        let check = |function: &str, expected: Option<&str>| {
+            assert_eq!(allocated_by(function).as_deref(), expected, "{function}");
+        };
+        check("<alloc::rc::Rc<app::Node>>::new", Some("Rc<Node>"));
+        check("<alloc::string::String as core::convert::From<&str>>::from", Some("String"));
+        check("<alloc::boxed::Box<dyn core::ops::Fn() -> u8>>::new", Some("Box<dyn Fn() -> u8>"));
+        check("<alloc::vec::Vec<(u8, a::B)>>::push", Some("Vec<(u8, B)>"));
+        check("alloc::vec::from_elem::<u8>", Some("Vec<u8>"));
+        check("<str as alloc::string::SpecToString>::spec_to_string", Some("String"));
+        check("<[a::B]>::to_vec", Some("Vec<B>"));
+        check("app::main", None);
+        check("<", None);
+    }
+}

@@ -1,0 +1,123 @@
+#![forbid(unsafe_code)]
+//! A run: the folder with the records of one invocation of the tool.
+//!
+//! Below it each *unit* (a program, a test) has a folder with the records of its processes, and a file that says which
+//! test of which program it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use heapcheck_rt::record::{self, Record};
+
+use crate::complaint::Complaint;
+use crate::home::Home;
+
+/// Older runs than the last few are removed when a new one begins.
+const RUNS_KEPT: usize = 8;
+/// The file in a unit's folder that names it: the program, then the test.
+const NAME_FILE: &str = "name";
+const RECORD_END: &str = "hcr";
+
+/// A folder of records.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// Its path.
+    pub(crate) path: PathBuf,
+}
+
+impl Run {
+    /// Begins a new run.
+    pub(crate) fn begin(home: &Home) -> Result<Self, Complaint> {
+        let runs = home.path.join("runs");
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let path = runs.join(format!("{:020}-{}", since_1970.as_nanos(), std::process::id()));
+        fs::create_dir_all(&path).map_err(|error| Complaint::file("create", &path, &error))?;
+        let mut old = folders(&runs);
+        old.truncate(old.len().saturating_sub(RUNS_KEPT));
+        for run in old {
+            // A run that can't be removed is a nuisance, not a wrong answer.
+            let _ = fs::remove_dir_all(run);
+        }
+        Ok(Self { path })
+    }
+
+    /// The run that began last.
+    pub(crate) fn last(home: &Home) -> Option<Self> {
+        folders(&home.path.join("runs")).pop().map(|path| Self { path })
+    }
+
+    /// Adds a unit.
+    pub(crate) fn add_unit(
+        &self,
+        number: &str,
+        program: &Path,
+        test: Option<&str>,
+    ) -> Result<Unit, Complaint> {
+        let path = self.path.join(number);
+        let text = format!("{}\n{}\n", program.display(), test.unwrap_or_default());
+        let made = fs::create_dir_all(&path).and_then(|()| fs::write(path.join(NAME_FILE), text));
+        made.map_err(|error| Complaint::file("create", &path, &error))?;
+        Ok(Unit { path, program: program.to_path_buf(), test: test.map(str::to_string) })
+    }
+
+    /// All units, in the order of their numbers.
+    pub(crate) fn units(&self) -> Vec<Unit> {
+        folders(&self.path).into_iter().map(Unit::open).collect()
+    }
+}
+
+/// What was checked as one: a program, or one test of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Unit {
+    /// The folder of its records.
+    pub(crate) path: PathBuf,
+    /// Its executable.
+    pub(crate) program: PathBuf,
+    /// The test.
+    pub(crate) test: Option<String>,
+}
+
+impl Unit {
+    fn open(path: PathBuf) -> Self {
+        let text = fs::read_to_string(path.join(NAME_FILE)).unwrap_or_default();
+        let mut lines = text.lines().map(str::to_string);
+        let program = lines.next().unwrap_or_default().into();
+        Self { path, program, test: lines.next().filter(|test| !test.is_empty()) }
+    }
+
+    /// Reads its records, in the order in which the processes began.
+    pub(crate) fn read_records(&self) -> Result<Vec<Record>, Complaint> {
+        let mut records = Vec::new();
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|end| end == RECORD_END) {
+                records.push(read_record(&path)?);
+            }
+        }
+        records.sort_by_key(|record| record.begin.start_time_ns);
+        Ok(records)
+    }
+
+    /// Forgets what it has, for another try or because it is of no interest.
+    pub(crate) fn remove(&self) {
+        // What can't be removed stays; a later reading of it gives the same answer.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Reads one record file.
+pub(crate) fn read_record(path: &Path) -> Result<Record, Complaint> {
+    let bytes = fs::read(path).map_err(|error| {
+        let complaint = Complaint::file("read the record", path, &error);
+        Complaint { ending: crate::ending::Ending::Usage, ..complaint }
+    })?;
+    record::read(&bytes).map_err(|error| Complaint::file("read the record", path, &error))
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}

@@ -1,0 +1,149 @@
+#![forbid(unsafe_code)]
+//! The face that cargo, nextest and rustdoc call to start a program that they have built.
+//!
+//! A test harness is fanned out to one process a test, in front of which libtest-mimic prints as libtest would. Every
+//! other program is run once, as it was called.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use heapcheck_rt::options::Stacks;
+use libtest_mimic::{Failed, Trial};
+
+use crate::binary::{Binary, absolute, short_name};
+use crate::complaint::Complaint;
+use crate::ending::Ending;
+use crate::explain::explain;
+use crate::handover::{Depth, Handover};
+use crate::human;
+use crate::libtest::{self, Asked};
+use crate::symbols::Symbols;
+use crate::tally::{self, Entry};
+use crate::trial::{Harness, Told};
+use crate::verdict::{Verdict, judge};
+
+/// The word by which the tool knows that it is called as the runner.
+pub(crate) const FACE: &str = "__runner";
+
+/// Runs the program at the head of `line`, and answers the exit code.
+pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
+    let handover = Handover::receive()?;
+    let Some((program, arguments)) = line.split_first() else {
+        return Err(Complaint::usage("the runner was given no program"));
+    };
+    let program = absolute(Path::new(program));
+    let binary = Binary::classify(&program);
+    if matches!(binary, Binary::Program | Binary::Doctest) {
+        return run_once(&handover, &program, binary, arguments);
+    }
+    let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
+    let asked = Asked::read(&texts)?;
+    if asked.is_for_harness {
+        let mut command = handover.command(&program);
+        let error = command.args(arguments).exec();
+        return Err(Complaint::file("run", &program, &error));
+    }
+    let harness = Harness { handover, program, binary, asked };
+    if std::env::var_os("NEXTEST").is_some()
+        && let ([name], true) = (harness.asked.filters.as_slice(), harness.asked.is_exact)
+    {
+        return run_one(&harness, name);
+    }
+    fan_out(harness)
+}
+
+/// The one test that nextest asks for; it shows what is printed.
+fn run_one(harness: &Harness, name: &str) -> Result<u8, Complaint> {
+    let is_ignored = harness.asked.only_ignored || harness.asked.includes_ignored;
+    let told = harness.run_test(name, 0, is_ignored)?;
+    print!("{}", told.output);
+    eprint!("{}", told.text);
+    Ok(if told.verdict == Verdict::Clean { Ending::Clean } else { Ending::Failed }.code())
+}
+
+/// All tests that were asked for, each in its process.
+fn fan_out(harness: Harness) -> Result<u8, Complaint> {
+    let tests = libtest::list(|| harness.plain(), &harness.program)?;
+    let names: Vec<String> = tests.iter().map(|(name, _)| name.clone()).collect();
+    let arguments = harness.asked.for_mimic(&names);
+    let harness = Arc::new(harness);
+    let trials = tests.into_iter().enumerate().map(|(number, (name, is_ignored))| {
+        let (harness, test) = (Arc::clone(&harness), name.clone());
+        let run = move || outcome(&harness, &test, harness.run_test(&test, number, is_ignored));
+        Trial::test(name, run).with_ignored_flag(is_ignored)
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    Ok(if conclusion.has_failed() { Ending::Failed } else { Ending::Clean }.code())
+}
+
+fn outcome(harness: &Harness, name: &str, told: Result<Told, Complaint>) -> Result<(), Failed> {
+    let told = match told {
+        Ok(told) => told,
+        Err(complaint) => {
+            // The tally must not say less than what happened: this test has no verdict.
+            let verdict = Verdict::None(complaint.what.clone());
+            let entry = Entry { program: short_name(&harness.program), test: name.to_string(), verdict };
+            let _ = tally::add(&harness.handover.run, &entry);
+            return Err(complaint.to_string().into());
+        }
+    };
+    if told.verdict == Verdict::Clean {
+        if harness.asked.shows_output && !told.output.is_empty() {
+            print!("---- {name} stdout ----\n{}", told.output);
+        }
+        return Ok(());
+    }
+    let gap = if told.output.is_empty() || told.text.is_empty() { "" } else { "\n" };
+    Err(format!("{}{gap}{}", told.output, told.text).into())
+}
+
+/// A program that is no harness: `cargo run`, an example, a bench, a test with its own `main`, a doctest.
+fn run_once(
+    handover: &Handover,
+    program: &Path,
+    binary: Binary,
+    arguments: &[OsString],
+) -> Result<u8, Complaint> {
+    let unit = handover.run.add_unit(&format!("{:07}", std::process::id()), program, None)?;
+    let mut command = handover.command(program);
+    command.args(arguments);
+    let stacks = match handover.depth {
+        Depth::Auto => Stacks::Full,
+        Depth::Fixed(stacks) => stacks,
+    };
+    let mut children = handover.children(program);
+    if binary == Binary::Doctest {
+        // Doctests that rustdoc has merged into one program then run in a process each.
+        command.env("RUSTDOC_DOCTEST_BIN_PATH", program);
+        children = program.parent().unwrap_or(program).into();
+    }
+    handover.injection(stacks, children).apply(&mut command, &unit.path);
+    if binary == Binary::Doctest {
+        // Rustdoc judges each by its exit status, and shows what it printed.
+        command.env("HEAPCHECK_EXITCODE", Ending::Leaked.code().to_string()).env("HEAPCHECK_REPORT", "plain");
+    }
+    let started = command.spawn().and_then(|mut child| Ok((child.id(), child.wait()?)));
+    let (pid, status) = started.map_err(|error| Complaint::file("run", program, &error))?;
+    let records = unit.read_records()?;
+    let judged = judge(&records, handover.first_pid(pid), program, Some(status));
+    // The status of a doctest that leaks is the runtime's.
+    let is_leak_of_doctest = binary == Binary::Doctest && judged == Verdict::Leaked;
+    let verdict = if status.success() || is_leak_of_doctest { judged } else { Verdict::Failed };
+    let entry = Entry { program: short_name(program), test: String::new(), verdict: verdict.clone() };
+    tally::add(&handover.run, &entry)?;
+    match verdict {
+        Verdict::Clean | Verdict::Failed => unit.remove(),
+        Verdict::Leaked | Verdict::None(_) => {
+            let explained = explain(&unit, &records, verdict.clone(), &mut Symbols::default());
+            let _ = write!(std::io::stderr(), "\n{}", human::render(&explained));
+        }
+    }
+    let own = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
+    Ok(match u8::try_from(own).unwrap_or(1) {
+        0 if verdict != Verdict::Clean => Ending::Failed.code(),
+        own => own,
+    })
+}

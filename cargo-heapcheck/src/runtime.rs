@@ -1,0 +1,107 @@
+#![forbid(unsafe_code)]
+//! The injected runtime: built from the embedded sources with the user's own rustc, once for each compiler.
+//!
+//! It lies in a folder named by a hash of everything it is built from, and comes there by a rename, so whoever finds it
+//! finds it whole, however many tools build it at once.
+
+use std::ffi::OsString;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use heapcheck_rt::sources::SOURCES;
+
+use crate::complaint::Complaint;
+use crate::home::Home;
+
+/// The variable that names a runtime to be used instead.
+const OVERRIDE: &str = "HEAPCHECK_RT";
+/// The name of the shared object.
+pub(crate) const FILE: &str = "libheapcheck_rt.so";
+
+const FLAGS: &[&str] = &[
+    "--edition=2024",
+    "--crate-name=heapcheck",
+    "--crate-type=cdylib",
+    "-Copt-level=3",
+    "-Cpanic=abort",
+    "-Ccodegen-units=1",
+    "-Cdebuginfo=1",
+    "--cfg=heapcheck_injected",
+];
+
+/// The compiler that cargo would use.
+pub(crate) fn rustc() -> OsString {
+    std::env::var_os("RUSTC").filter(|rustc| !rustc.is_empty()).unwrap_or_else(|| "rustc".into())
+}
+
+/// Asks the compiler who it is (`rustc -vV`).
+pub(crate) fn ask_version() -> Result<String, Complaint> {
+    let rustc = rustc();
+    let failed = |why: String| {
+        Complaint::no_verdict(format!("cannot run `{} -vV`: {why}", rustc.display()))
+            .hint("heapcheck builds its runtime with your Rust compiler; install one, or set RUSTC")
+    };
+    let output = Command::new(&rustc).arg("-vV").output().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_string()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Finds the runtime, or builds it.
+pub(crate) fn find_or_build(home: &Home) -> Result<PathBuf, Complaint> {
+    if let Some(path) = std::env::var_os(OVERRIDE).filter(|path| !path.is_empty()).map(PathBuf::from) {
+        return match path.canonicalize() {
+            Ok(path) => Ok(path),
+            Err(error) => Err(Complaint::file("use the runtime", &path, &error)
+                .hint(format!("unset {OVERRIDE}, and heapcheck builds its own"))),
+        };
+    }
+    let mut hasher = DefaultHasher::new();
+    (SOURCES, FLAGS, ask_version()?).hash(&mut hasher);
+    let place = home.path.join(format!("rt-{:016x}", hasher.finish()));
+    let object = place.join(FILE);
+    if !object.is_file() {
+        eprintln!("    Building heapcheck's runtime");
+        build(&home.path, &place)?;
+    }
+    Ok(object)
+}
+
+fn build(home: &Path, place: &Path) -> Result<(), Complaint> {
+    let written = |path: &Path, error: std::io::Error| Complaint::file("write", path, &error);
+    fs::create_dir_all(home).map_err(|error| written(home, error))?;
+    let scratch =
+        tempfile::Builder::new().prefix(".rt-").tempdir_in(home).map_err(|error| written(home, error))?;
+    let (sources, built) = (scratch.path().join("src"), scratch.path().join("built"));
+    for (name, text) in SOURCES {
+        let path = sources.join(name);
+        let folder = path.parent().unwrap_or(&sources);
+        fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)).map_err(|e| written(&path, e))?;
+    }
+    fs::create_dir_all(&built).map_err(|error| written(&built, error))?;
+    let mut remap = OsString::from("--remap-path-prefix=");
+    remap.push(&sources);
+    remap.push("=/heapcheck-rt");
+    let output = Command::new(rustc())
+        .args(FLAGS)
+        .arg(remap)
+        .arg(sources.join("rt.rs"))
+        .arg("-o")
+        .arg(built.join(FILE))
+        .output()
+        .map_err(|error| Complaint::no_verdict(format!("cannot run `{}`: {error}", rustc().display())))?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let what = format!("cannot build the runtime; {} says:\n{}", rustc().display(), stderr.trim_end());
+        return Err(Complaint::no_verdict(what)
+            .hint("the runtime needs rustc 1.89 or later and a working linker (a C compiler)"));
+    }
+    match fs::rename(&built, place) {
+        // Another tool was faster: its runtime is the same.
+        Err(_) if place.join(FILE).is_file() => Ok(()),
+        renamed => renamed.map_err(|error| written(place, error)),
+    }
+}

@@ -1,0 +1,107 @@
+#![forbid(unsafe_code)]
+//! The tally of a run: one line for each test, added by whichever runner ran it, read by whoever began the run.
+//!
+//! Lines are written with one `write` each to a file opened for appending, so those of several runners do not mix.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use crate::complaint::Complaint;
+use crate::run::Run;
+use crate::verdict::Verdict;
+
+const FILE: &str = "tally";
+
+/// What became of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The program.
+    pub(crate) program: String,
+    /// The test; empty for a program that has none.
+    pub(crate) test: String,
+    /// What is known.
+    pub(crate) verdict: Verdict,
+}
+
+/// How many tests came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Checked and clean.
+    pub(crate) clean: u64,
+    /// Leaked.
+    pub(crate) leaked: u64,
+    /// Failed without heapcheck's doing.
+    pub(crate) failed: u64,
+    /// Not checked.
+    pub(crate) unjudged: u64,
+}
+
+impl Counts {
+    /// Counts the lines of a run.
+    pub(crate) fn of(entries: &[Entry]) -> Self {
+        let mut counts = Self::default();
+        for entry in entries {
+            *match entry.verdict {
+                Verdict::Clean => &mut counts.clean,
+                Verdict::Leaked => &mut counts.leaked,
+                Verdict::Failed => &mut counts.failed,
+                Verdict::None(_) => &mut counts.unjudged,
+            } += 1;
+        }
+        counts
+    }
+}
+
+/// Adds a line.
+pub(crate) fn add(run: &Run, entry: &Entry) -> Result<(), Complaint> {
+    let path = run.path.join(FILE);
+    let reason = match &entry.verdict {
+        Verdict::None(reason) => reason.replace(['\n', '\t'], " "),
+        _ => String::new(),
+    };
+    let line = format!("{}\t{}\t{}\t{reason}\n", entry.verdict.name(), entry.program, entry.test);
+    let added = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(line.as_bytes()));
+    added.map_err(|error| Complaint::file("write", &path, &error))
+}
+
+/// Reads all lines. A run without tests has none.
+pub(crate) fn read(run: &Run) -> Vec<Entry> {
+    let text = fs::read_to_string(Path::join(&run.path, FILE)).unwrap_or_default();
+    text.lines().filter_map(read_line).collect()
+}
+
+fn read_line(line: &str) -> Option<Entry> {
+    let mut parts = line.split('\t').map(str::to_string);
+    let (name, program, test) = (parts.next()?, parts.next()?, parts.next()?);
+    let verdicts = [Verdict::Clean, Verdict::Leaked, Verdict::Failed, Verdict::None(parts.next()?)];
+    let verdict = verdicts.into_iter().find(|verdict| verdict.name() == name)?;
+    Some(Entry { program, test, verdict })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run { path: folder.path().to_path_buf() };
+        let entry = |test: &str, verdict| Entry { program: "app".into(), test: test.into(), verdict };
+        let entries = [
+            entry("a", Verdict::Clean),
+            entry("b::c", Verdict::Leaked),
+            entry("", Verdict::Failed),
+            entry("d", Verdict::None("why".into())),
+        ];
+        for entry in &entries {
+            add(&run, entry).unwrap();
+        }
+        assert_eq!(read(&run), entries);
+        assert_eq!(Counts::of(&entries), Counts { clean: 1, leaked: 1, failed: 1, unjudged: 1 });
+    }
+}

@@ -1,0 +1,206 @@
+#![forbid(unsafe_code)]
+//! One test in a process of its own: run, judged, and when it leaked run once more with full stacks.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+use heapcheck_rt::options::Stacks;
+
+use crate::binary::{Binary, short_name};
+use crate::complaint::Complaint;
+use crate::explain::explain;
+use crate::handover::{Depth, Handover};
+use crate::human;
+use crate::libtest::Asked;
+use crate::run::Unit;
+use crate::symbols::Symbols;
+use crate::tally::{self, Entry};
+use crate::verdict::{Verdict, judge, signal_name};
+
+/// What all tests of a harness share.
+#[derive(Debug)]
+pub(crate) struct Harness {
+    /// What the subcommand said.
+    pub(crate) handover: Handover,
+    /// The executable.
+    pub(crate) program: PathBuf,
+    /// Which harness it is.
+    pub(crate) binary: Binary,
+    /// What was asked of it.
+    pub(crate) asked: Asked,
+}
+
+/// How a test ended.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// What is known.
+    pub(crate) verdict: Verdict,
+    /// What it printed.
+    pub(crate) output: String,
+    /// What there is to say about it.
+    pub(crate) text: String,
+}
+
+/// One try.
+struct Attempt {
+    unit: Unit,
+    verdict: Verdict,
+    output: String,
+    /// Why it counts as failed, when that can't be seen from its output.
+    why: String,
+}
+
+impl Harness {
+    /// The harness as a command, without the runtime.
+    pub(crate) fn plain(&self) -> Command {
+        let mut command = self.handover.command(&self.program);
+        command.args(&self.asked.passed_on);
+        command
+    }
+
+    /// Runs the test `name`, the one with this `number`, and enters it in the tally.
+    pub(crate) fn run_test(&self, name: &str, number: usize, is_ignored: bool) -> Result<Told, Complaint> {
+        let number = format!("{:07}-{number:06}", std::process::id());
+        let first = self.attempt(name, &number, is_ignored, self.handover.depth.first())?;
+        let mut remark = "";
+        let last = if first.verdict == Verdict::Leaked && self.handover.depth == Depth::Auto {
+            let second = self.attempt(name, &format!("{number}-full"), is_ignored, Stacks::Full)?;
+            if second.verdict == Verdict::Leaked {
+                first.unit.remove();
+                second
+            } else {
+                second.unit.remove();
+                remark = "note: run again with full stacks, the test did not leak; this is what the first run has\n";
+                first
+            }
+        } else {
+            first
+        };
+        let told = self.tell(last, remark)?;
+        let entry = Entry {
+            program: short_name(&self.program),
+            test: name.to_string(),
+            verdict: told.verdict.clone(),
+        };
+        tally::add(&self.handover.run, &entry)?;
+        Ok(told)
+    }
+
+    fn attempt(
+        &self,
+        name: &str,
+        number: &str,
+        is_ignored: bool,
+        stacks: Stacks,
+    ) -> Result<Attempt, Complaint> {
+        let unit = self.handover.run.add_unit(number, &self.program, Some(name))?;
+        let mut command = self.plain();
+        command.args(["--exact", name, "--nocapture"]);
+        if self.binary == Binary::Libtest {
+            // With one thread the test would run on the main thread, unlike under plain cargo.
+            command.args(["--test-threads=2", "--color=never"]);
+        }
+        if is_ignored {
+            command.arg("--include-ignored");
+        }
+        self.handover
+            .injection(stacks, self.handover.children(&self.program))
+            .apply(&mut command, &unit.path);
+        let (pid, status, output) =
+            run_to_end(&mut command).map_err(|error| Complaint::file("run", &self.program, &error))?;
+        let (verdict, why) = match failure(self.binary, name, status, &output) {
+            Some(why) => (Verdict::Failed, why),
+            None => (
+                judge(&unit.read_records()?, self.handover.first_pid(pid), &self.program, Some(status)),
+                String::new(),
+            ),
+        };
+        Ok(Attempt { unit, verdict, output: own_output(&output, name), why })
+    }
+
+    fn tell(&self, attempt: Attempt, remark: &str) -> Result<Told, Complaint> {
+        let Attempt { unit, verdict, output, why } = attempt;
+        let mut text = why;
+        if matches!(verdict, Verdict::Leaked | Verdict::None(_)) {
+            let explained = explain(&unit, &unit.read_records()?, verdict.clone(), &mut Symbols::default());
+            text.push_str(remark);
+            text.push_str(&human::render(&explained));
+        } else {
+            unit.remove();
+        }
+        Ok(Told { verdict, output, text })
+    }
+}
+
+/// Runs a command with its output in one file, not a pipe, which a child of it could keep open.
+fn run_to_end(command: &mut Command) -> io::Result<(u32, ExitStatus, String)> {
+    let mut file = tempfile::tempfile()?;
+    let append = |file: &File| file.try_clone();
+    command.stdin(std::process::Stdio::null()).stdout(append(&file)?).stderr(append(&file)?);
+    let mut child = command.spawn()?;
+    let status = child.wait()?;
+    let mut bytes = Vec::new();
+    io::Seek::rewind(&mut file)?;
+    io::Read::read_to_end(&mut file, &mut bytes)?;
+    Ok((child.id(), status, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Why a test counts as failed; `None` when it passed. A process that ends well is not enough: `exit(0)` in a test
+/// does, too.
+fn failure(binary: Binary, name: &str, status: ExitStatus, output: &str) -> Option<String> {
+    let is_told = binary != Binary::Libtest
+        || ["", " - should panic", " - compile fail"]
+            .iter()
+            .any(|s| output.contains(&format!("test {name}{s} ... ok\n")));
+    let is_passed = is_told && output.contains("test result: ok. 1 passed;");
+    if let Some(signal) = status.signal() {
+        return Some(format!("the test was ended by signal {signal} ({})\n", signal_name(signal)));
+    }
+    match status.code() {
+        Some(0) if is_passed => None,
+        Some(0) => Some(
+            "the test ended its process with status 0 before the harness could say that it passed\n".into(),
+        ),
+        Some(101) => Some(String::new()),
+        code => Some(format!("the test ended its process with status {}\n", code.unwrap_or(-1))),
+    }
+}
+
+/// What the test itself printed, without the lines of its harness.
+fn own_output(output: &str, name: &str) -> String {
+    // libtest-mimic tells why a test failed behind the result.
+    let told = output
+        .split_once(&format!("\n---- {name} ----\n"))
+        .and_then(|(_, told)| told.split_once("\n\nfailures:"));
+    if let Some((why, _)) = told {
+        return format!("{}\n", why.trim_end());
+    }
+    let body = output.split_once("running 1 test\n").map_or(output, |(_, body)| body);
+    let ends = [format!("test {name} ... "), format!("test {name} - should panic ... ")];
+    let end = ends.iter().filter_map(|end| body.rfind(end.as_str())).max().unwrap_or(body.len());
+    body[..end].to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_passes_only_when_its_harness_says_so() {
+        let check = |raw: i32, output: &str, passes: bool| {
+            let why = failure(Binary::Libtest, "a::b", ExitStatus::from_raw(raw), output);
+            assert_eq!(why.is_none(), passes, "{output}");
+        };
+        let good = "\nrunning 1 test\nhello\ntest a::b ... ok\n\ntest result: ok. 1 passed; 0 failed;";
+        check(0, good, true);
+        check(0, &good.replace("a::b ...", "a::b - should panic ..."), true);
+        check(0, "\nrunning 1 test\n", false);
+        check(0, &good.replace("1 passed", "0 passed"), false);
+        check(101 << 8, good, false);
+        check(6, good, false);
+        assert_eq!(own_output(good, "a::b"), "hello\n");
+    }
+}

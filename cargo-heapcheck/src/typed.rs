@@ -1,0 +1,239 @@
+#![forbid(unsafe_code)]
+//! What was typed, and what it means.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+use heapcheck_rt::options::{Mode, Stacks};
+
+use crate::cargo::Testing;
+use crate::complaint::Complaint;
+use crate::ending::{ABOUT_CODES, Ending};
+use crate::exec::{Exec, find_program};
+use crate::handover::Depth;
+use crate::home::Home;
+use crate::injection::Injection;
+use crate::report::{Format, Retelling};
+use crate::runtime;
+
+/// `cargo test` that also fails on leaks, and explains them.
+#[derive(Parser, Debug)]
+#[command(name = "cargo-heapcheck", bin_name = "cargo heapcheck", version, after_help = ABOUT_CODES)]
+pub(crate) struct Typed {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Run the tests of a package, and fail those that leak (this is what happens without a verb)
+    #[command(
+        override_usage = "cargo heapcheck [test] [OPTIONS] [cargo test's options] [-- libtest's options]"
+    )]
+    Test(TestFlags),
+    /// The same under nextest: `run`, `list`, `archive` with their options
+    #[command(override_usage = "cargo heapcheck nextest run [OPTIONS] [nextest's options]")]
+    Nextest(TestFlags),
+    /// Run a program of the package with `cargo run`, and tell what it leaked
+    #[command(override_usage = "cargo heapcheck run [OPTIONS] [cargo run's options] [-- arguments]")]
+    Run(TestFlags),
+    /// Run a program, Rust or not, and tell what it leaked
+    Exec {
+        #[command(flatten)]
+        check: CheckFlags,
+        /// How much of each stack is recorded
+        #[arg(long, value_parser = PossibleValuesParser::new(Stacks::NAMES), default_value = "full")]
+        stacks: String,
+        /// Check the programs that it starts, too
+        #[arg(long)]
+        follow_children: bool,
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+        program: Vec<OsString>,
+    },
+    /// Build the runtime if need be, and print its path
+    Runtime {
+        /// The package below whose target folder it lies
+        #[arg(long, value_name = "PATH")]
+        manifest_path: Option<OsString>,
+    },
+    /// Tell again what the last run found, or what one record says
+    Report {
+        /// One record file
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
+        /// How it is written
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+        /// The package whose last run is meant
+        #[arg(long, value_name = "PATH")]
+        manifest_path: Option<OsString>,
+    },
+}
+
+/// How cargo's tests are checked. These flags may stand anywhere before `--`; the others are cargo's.
+#[derive(Args, Debug)]
+struct TestFlags {
+    #[command(flatten)]
+    check: CheckFlags,
+    /// How much of each stack is recorded; auto: little, and a test that leaks is run again with all of it
+    #[arg(long, value_parser = PossibleValuesParser::new(Depth::NAMES), default_value = "auto")]
+    stacks: String,
+    /// Use the build of plain cargo as it is, instead of an instrumented one
+    #[arg(long)]
+    no_rebuild: bool,
+    #[arg(last = true, hide = true)]
+    cargo: Vec<OsString>,
+}
+
+/// Those flags of `TestFlags` that take a value, and those that do not.
+const WITH_VALUE: &[&str] = &["--mode", "--suppressions", "--stacks"];
+const WITHOUT_VALUE: &[&str] = &["--no-rebuild", "--help", "-h"];
+const VERBS: &[&str] = &["test", "nextest", "run", "exec", "runtime", "report", "help"];
+const CARGO_VERBS: &[&str] = &["test", "nextest", "run"];
+
+/// What is checked.
+#[derive(Args, Debug)]
+struct CheckFlags {
+    /// Which leaks count, and when they are looked for [default: $HEAPCHECK, else normal]
+    #[arg(long, value_parser = PossibleValuesParser::new(Mode::NAMES))]
+    mode: Option<String>,
+    /// A file of `leak:` lines; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    suppressions: Vec<PathBuf>,
+}
+
+impl CheckFlags {
+    /// The files, which must be there: a list that is not read would let leaks through, or report what is known.
+    fn suppressions(&self) -> Result<Vec<PathBuf>, Complaint> {
+        let found = self.suppressions.iter().map(|path| {
+            path.canonicalize().map_err(|error| {
+                Complaint::usage(format!("cannot read the suppressions `{}`: {error}", path.display()))
+            })
+        });
+        found.collect()
+    }
+
+    fn mode(&self) -> Result<String, Complaint> {
+        match &self.mode {
+            Some(mode) => Ok(mode.clone()),
+            None => mode_of_environment(),
+        }
+    }
+}
+
+/// The mode that `HEAPCHECK` names.
+fn mode_of_environment() -> Result<String, Complaint> {
+    let Some(mode) = std::env::var_os("HEAPCHECK").filter(|mode| !mode.is_empty()) else {
+        return Ok(Mode::Normal.name().to_string());
+    };
+    let mode = mode.to_string_lossy().into_owned();
+    if Mode::NAMES.contains(&mode.as_str()) {
+        return Ok(mode);
+    }
+    Err(Complaint::usage(format!("HEAPCHECK names an unknown mode, `{mode}`"))
+        .hint(format!("the modes are {}", Mode::NAMES.join(", "))))
+}
+
+impl TestFlags {
+    fn act(self, verb: &str) -> Result<u8, Complaint> {
+        let mut verb = vec![OsString::from(verb)];
+        let mut arguments = self.cargo;
+        // nextest has verbs of its own, and wants `--config` after them.
+        if verb[0] == "nextest"
+            && arguments.first().is_some_and(|first| !first.as_encoded_bytes().starts_with(b"-"))
+        {
+            verb.push(arguments.remove(0));
+        }
+        Testing {
+            verb,
+            arguments,
+            mode: self.check.mode()?,
+            depth: Depth::named(&self.stacks),
+            keeps_build: self.no_rebuild,
+            suppressions: self.check.suppressions()?,
+        }
+        .act()
+    }
+}
+
+/// Whether a first argument is of a person's command line, not of cargo's call of a compiler.
+pub(crate) fn is_ours(first: &OsString) -> bool {
+    first == "heapcheck" || VERBS.iter().any(|verb| first == verb)
+}
+
+/// Sorts a line for cargo: our flags, `--`, and everything that is cargo's as it was typed.
+fn ours_first(arguments: &[OsString]) -> Vec<OsString> {
+    let (mut ours, mut theirs) = (arguments[..2].to_vec(), vec![OsString::from("--")]);
+    let mut rest = arguments[2..].iter();
+    while let Some(argument) = rest.next() {
+        let name = argument.to_str().and_then(|text| text.split('=').next()).unwrap_or_default();
+        if argument == "--" {
+            theirs.push(argument.clone());
+            theirs.extend(rest.by_ref().cloned());
+        } else if WITH_VALUE.contains(&name) {
+            ours.push(argument.clone());
+            if argument == name {
+                ours.extend(rest.next().cloned());
+            }
+        } else if WITHOUT_VALUE.contains(&name) {
+            ours.push(argument.clone());
+        } else {
+            theirs.push(argument.clone());
+        }
+    }
+    ours.extend(theirs);
+    ours
+}
+
+impl Typed {
+    /// Reads the command line, which cargo gives with the name of the subcommand first. Help and what clap refuses end
+    /// the process.
+    pub(crate) fn read(arguments: &[OsString]) -> Self {
+        let mut arguments = arguments.to_vec();
+        if arguments.get(1).is_some_and(|first| first == "heapcheck") {
+            arguments.remove(1);
+        }
+        let asks_us = ["--help", "-h", "--version", "-V"];
+        let is_known = |first: &OsString| VERBS.iter().chain(&asks_us).any(|word| first == word);
+        if !arguments.get(1).is_some_and(is_known) {
+            arguments.insert(1, "test".into());
+        }
+        if CARGO_VERBS.iter().any(|verb| arguments[1] == *verb) {
+            arguments = ours_first(&arguments);
+        }
+        Self::parse_from(arguments)
+    }
+
+    /// Does it, and answers the exit code.
+    pub(crate) fn act(self) -> Result<u8, Complaint> {
+        match self.verb {
+            Verb::Test(flags) => flags.act("test"),
+            Verb::Nextest(flags) => flags.act("nextest"),
+            Verb::Run(flags) => flags.act("run"),
+            Verb::Exec { check, stacks, follow_children, program } => {
+                let mode = check.mode()?;
+                let suppressions = check.suppressions()?;
+                let (name, arguments) = (&program[0], program[1..].to_vec());
+                let program = find_program(name)?;
+                let home = Home::find(None)?;
+                let stacks =
+                    Stacks::ALL.into_iter().find(|each| each.name() == stacks).unwrap_or(Stacks::Full);
+                let children = if follow_children { "all" } else { "none" }.into();
+                let runtime = runtime::find_or_build(&home)?;
+                let injection = Injection { runtime, mode, stacks, children, suppressions };
+                Exec { home, injection, program, arguments }.act()
+            }
+            Verb::Runtime { manifest_path } => {
+                let home = Home::find(manifest_path.as_ref())?;
+                println!("{}", runtime::find_or_build(&home)?.display());
+                Ok(Ending::Clean.code())
+            }
+            Verb::Report { record, format, manifest_path } => {
+                Retelling { record, manifest: manifest_path, format }.act()
+            }
+        }
+    }
+}

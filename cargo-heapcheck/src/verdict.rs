@@ -1,0 +1,126 @@
+#![forbid(unsafe_code)]
+//! What the records of a unit prove. Silence proves nothing: a process without a record, or with one that breaks off,
+//! was not checked.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use heapcheck_rt::elf::Elf;
+use heapcheck_rt::record::{Outcome, Record};
+
+/// What is known about a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It was checked, and nothing leaked.
+    Clean,
+    /// Something leaked, or was freed wrongly.
+    Leaked,
+    /// The test failed by itself.
+    Failed,
+    /// Nobody knows; the text says why.
+    None(String),
+}
+
+impl Verdict {
+    /// Its word in machine-readable reports.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Leaked => "leaked",
+            Self::Failed => "failed",
+            Self::None(_) => "no-verdict",
+        }
+    }
+}
+
+/// Judges a unit whose first process was `pid` (`None`: unknown) and ran `program`.
+pub(crate) fn judge(
+    records: &[Record],
+    pid: Option<u32>,
+    program: &Path,
+    status: Option<ExitStatus>,
+) -> Verdict {
+    if records.iter().any(found_something) {
+        return Verdict::Leaked;
+    }
+    let own = program.canonicalize().unwrap_or_else(|_| program.to_path_buf());
+    let is_own = |record: &Record| record.begin.exe == own.as_os_str().as_encoded_bytes();
+    let knows_own = records.iter().any(is_own);
+    let is_first = |record: &&Record| {
+        !record.begin.forked && pid.map_or(!knows_own || is_own(record), |pid| record.begin.pid == pid)
+    };
+    // An exec keeps the number of the process: the last program of it is the one that came to an end.
+    let Some(first) = records.iter().rfind(is_first) else {
+        return Verdict::None(why_not_injected(program));
+    };
+    match &first.end {
+        None => Verdict::None(format!("its leak check never ran: {}", how_it_ended(status))),
+        Some(end) => match end.outcome {
+            Outcome::Clean => Verdict::Clean,
+            Outcome::Leaked => Verdict::Leaked,
+            Outcome::NoCheck | Outcome::NoVerdict => {
+                Verdict::None(String::from_utf8_lossy(&end.reason).into_owned())
+            }
+        },
+    }
+}
+
+/// Whether a record shows a leak, complete or not.
+pub(crate) fn found_something(record: &Record) -> bool {
+    let totals = record.checks.iter().filter_map(|found| found.totals);
+    let ended_so = record.end.as_ref().is_some_and(|end| end.outcome == Outcome::Leaked);
+    ended_so
+        || !record.faults.is_empty()
+        || totals.map(|totals| totals.leaked_blocks).any(|blocks| blocks > 0)
+}
+
+fn how_it_ended(status: Option<ExitStatus>) -> String {
+    match status {
+        Some(status) => match (status.signal(), status.code()) {
+            (Some(signal), _) => format!("it was ended by signal {signal} ({})", signal_name(signal)),
+            (None, Some(code)) => {
+                format!("it left with status {code} past all exit handlers (`_exit`, or an exec)")
+            }
+            (None, None) => "it ended in an unknown way".to_string(),
+        },
+        None => "its record breaks off, as that of a process that was killed or left by `_exit`".to_string(),
+    }
+}
+
+/// The usual name of a signal (signal(7)).
+pub(crate) fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        _ => "no name",
+    }
+}
+
+/// Why the runtime did not start in `program`, as far as the file tells.
+fn why_not_injected(program: &Path) -> String {
+    let mode = fs::metadata(program).map_or(0, |metadata| metadata.permissions().mode());
+    let bytes = fs::read(program).unwrap_or_default();
+    let why = match Elf::parse(&bytes) {
+        Ok(elf) if !elf.has_interpreter() => "it is statically linked, so nothing can be preloaded into it",
+        Ok(_) if mode & 0o6000 != 0 => {
+            "it is setuid or setgid, and the loader does not preload into such programs"
+        }
+        Ok(_) => "the loader did not take the preloaded object, or a setting stopped it",
+        Err(_) => "it is no 64-bit ELF program",
+    };
+    format!("the runtime never started in it: {why}")
+}

@@ -1,0 +1,7 @@
+/* Frees what it has. */
+#include <stdlib.h>
+
+int main(void) {
+    free(malloc(1023));
+    return 0;
+}
