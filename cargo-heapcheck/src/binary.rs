@@ -3,6 +3,7 @@
 //! asked for a list of tests, so nobody asks before this is known.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use heapcheck_rt::elf::Elf;
@@ -21,8 +22,28 @@ pub(crate) enum Binary {
 }
 
 impl Binary {
+    /// What the executable is, as a runner of the same run may have found out before: nextest calls one for each test,
+    /// and the file is large. The answer is left in `folder`.
+    pub(crate) fn classify_once(path: &Path, folder: &Path) -> Self {
+        const NAMES: [(&str, Binary); 3] =
+            [("libtest", Binary::Libtest), ("mimic", Binary::Mimic), ("program", Binary::Program)];
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        let note = folder.join(format!("kind-{:016x}", hasher.finish()));
+        let noted = fs::read_to_string(&note).unwrap_or_default();
+        if let Some((_, binary)) = NAMES.iter().find(|(name, _)| *name == noted) {
+            return *binary;
+        }
+        let found = Self::classify(path);
+        if let Some((name, _)) = NAMES.iter().find(|(_, binary)| *binary == found) {
+            // Without the note the next runner looks for itself, and so it does when the note is half written.
+            let _ = fs::write(note, name);
+        }
+        found
+    }
+
     /// Looks at the file.
-    pub(crate) fn classify(path: &Path) -> Self {
+    fn classify(path: &Path) -> Self {
         if path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("rustdoctest")) {
             return Self::Doctest;
         }

@@ -35,7 +35,7 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
         return Err(Complaint::usage("the runner was given no program"));
     };
     let program = absolute(Path::new(program));
-    let binary = Binary::classify(&program);
+    let binary = Binary::classify_once(&program, &handover.run.path);
     if matches!(binary, Binary::Program | Binary::Doctest) {
         return run_once(&handover, &program, binary, arguments);
     }
