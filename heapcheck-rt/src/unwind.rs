@@ -87,7 +87,7 @@ impl Rules {
             Kind::Sp => step_to(at.sp.wrapping_add(rule.offset()), rule, at, memory),
             Kind::Bp => step_to(at.bp.wrapping_add(rule.offset()), rule, at, memory),
             Kind::Unknown => {
-                if at.bp <= at.sp || at.bp % 8 != 0 {
+                if at.bp <= at.sp || !at.bp.is_multiple_of(8) {
                     return Err(Stuck);
                 }
                 let bp = memory.read(at.bp).ok_or(Stuck)?;
@@ -189,7 +189,7 @@ impl Memory {
 
     /// The word at `address`.
     pub(crate) fn read(&mut self, address: usize) -> Option<usize> {
-        if address % 8 != 0 {
+        if !address.is_multiple_of(8) {
             return None;
         }
         if address >= self.low && address < self.end {

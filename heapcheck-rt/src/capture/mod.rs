@@ -151,7 +151,7 @@ impl Capture {
         self.shadow.last_trace = trace;
         // A cut window of a deep recursion is no outer part to rely on: more of it may be wanted next time.
         if joined > 0 && !self.shadow.is_cut(DEPTH_MAX) {
-            self.recall.learn(at.pc, at.sp, at.bp, self.memo_end, &self.shadow, count, trace);
+            self.recall.learn(at, self.memo_end, &self.shadow, count, trace);
         }
         trace
     }

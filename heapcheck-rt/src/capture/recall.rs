@@ -12,6 +12,7 @@
 use super::memo::key_of;
 use super::shadow::{Shadow, Word};
 use crate::limits::MEMO_SLOTS;
+use crate::unwind::Registers;
 
 /// Words of an inner part: fourteen frames with frame pointers, twice as many without.
 const WORDS: usize = 28;
@@ -70,21 +71,12 @@ impl Recall {
 
     /// Learns the walk that the shadow has just finished with `count` new frames.
     #[inline(always)]
-    pub(crate) fn learn(
-        &mut self,
-        pc: usize,
-        sp: usize,
-        bp: usize,
-        end: usize,
-        shadow: &Shadow,
-        count: usize,
-        trace: u32,
-    ) {
-        let key = key_of(pc, sp, bp, end);
+    pub(crate) fn learn(&mut self, at: Registers, end: usize, shadow: &Shadow, count: usize, trace: u32) {
+        let key = key_of(at.pc, at.sp, at.bp, end);
         let known = &mut self.slots[Self::slot(key)];
         known.key = 0;
         let Some(inner) = shadow.inner_words(count, &mut known.words) else { return };
-        known.bp = bp;
+        known.bp = at.bp;
         known.bp_mask = if inner.needs_bp { usize::MAX } else { 0 };
         (known.outer_sp, known.outer_hash) = (inner.sp, inner.hash);
         (known.joined, known.used, known.trace) = (inner.joined as u16, inner.used as u16, trace);
