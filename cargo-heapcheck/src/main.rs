@@ -2,8 +2,8 @@
 //! The entry of every face of the tool: the subcommand that a person types, and the wrapper and the
 //! runner that cargo calls.
 
-mod complaint;
 mod ending;
+mod complaint;
 mod home;
 mod runtime;
 mod run;
