@@ -165,7 +165,11 @@ fn allocate_large(thread: &mut Thread, bytes: usize, align: usize, caller: Calle
         return out_of_memory();
     }
     let trace = trace_of(thread, caller);
-    let Ok((number, id)) = PAGES.take_large(bytes, align, true) else { return out_of_memory() };
+    let mut taken = PAGES.take_large(bytes, align, true);
+    if taken.is_err() && STORE.reclaim() {
+        taken = PAGES.take_large(bytes, align, true);
+    }
+    let Ok((number, id)) = taken else { return out_of_memory() };
     note(thread, id, bytes, trace);
     SPANS.address_of(number) as *mut u8
 }

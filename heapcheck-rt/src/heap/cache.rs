@@ -14,7 +14,7 @@
 //! touch it any more is the contract of `free`.
 
 use super::pages::Pages;
-use super::span::Spans;
+use super::span::{SMALL, Spans};
 use crate::arch;
 use crate::arena::{Arena, Buf};
 use crate::classes::{CLASSES, SIZES, blocks_of_span, magic};
@@ -22,7 +22,7 @@ use crate::limits::{BATCH_MAX, CACHE_BYTES, SPAN_BYTES};
 use crate::lock::Lock;
 use crate::space::{BlockId, Grow, OutOfMemory};
 use core::cell::UnsafeCell;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 /// The first two words of a free block.
 #[derive(Clone, Copy)]
@@ -197,6 +197,13 @@ impl Store {
     #[cold]
     #[inline(never)]
     pub(crate) fn refill(&self, bin: &mut Bin, class: usize) -> Result<(), OutOfMemory> {
+        match self.try_refill(bin, class) {
+            Err(OutOfMemory) if self.reclaim() => self.try_refill(bin, class),
+            outcome => outcome,
+        }
+    }
+
+    fn try_refill(&self, bin: &mut Bin, class: usize) -> Result<(), OutOfMemory> {
         let shelf = &self.shelves[class];
         let batch = bin.grow(class);
         let _held = shelf.lock.hold();
@@ -266,4 +273,89 @@ impl Store {
             *top = chain.followed_by(*top);
         }
     }
+
+    /// Makes spans free again whose blocks all lie on the shelves, and says whether there were any. Done when memory runs
+    /// out: a program that has freed its small blocks may want large ones, or small ones of another size. What threads
+    /// keep in their own bins stays there.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn reclaim(&self) -> bool {
+        let mut any = false;
+        for class in 0..CLASSES {
+            let _held = self.shelves[class].lock.hold();
+            // SAFETY: the lock is held.
+            let inner = unsafe { &mut *self.shelves[class].inner.get() };
+            any |= self.reclaim_class(class, inner);
+        }
+        any
+    }
+
+    fn reclaim_class(&self, class: usize, inner: &mut ShelfInner) -> bool {
+        // The list links of a small span are not in use: they count its free blocks here.
+        let spans = self.spans.number_of(self.spans.top());
+        let of_class = |number: &usize| {
+            let span = self.spans.number(*number);
+            span.kind.load(Acquire) == SMALL && usize::from(span.class.load(Relaxed)) == class
+        };
+        (0..spans).filter(of_class).for_each(|number| self.spans.number(number).next.store(0, Relaxed));
+        for chain in inner.chains.as_slice() {
+            each_block(chain.head, |block| {
+                self.spans.at(block).next.fetch_add(1, Relaxed);
+            });
+        }
+        let blocks = blocks_of_span(class) as u32;
+        let is_whole = |number: usize| {
+            self.spans.number(number).next.load(Relaxed) == blocks
+                && (inner.left == 0 || number != inner.span)
+        };
+        if !(0..spans).filter(of_class).any(is_whole) {
+            return false;
+        }
+        let mut kept = 0;
+        for index in 0..inner.chains.as_slice().len() {
+            let chain = inner.chains.as_slice()[index];
+            if let Some(rest) = without(chain, |block| is_whole(self.spans.number_of(block))) {
+                inner.chains.as_mut_slice()[kept] = rest;
+                kept += 1;
+            }
+        }
+        while inner.chains.as_slice().len() > kept {
+            inner.chains.pop();
+        }
+        let whole =
+            |number: &usize| of_class(number) && self.spans.number(*number).next.load(Relaxed) == blocks;
+        let current = if inner.left == 0 { usize::MAX } else { inner.span };
+        for number in (0..spans).filter(|number| *number != current).filter(whole) {
+            self.pages.give_back_small(number);
+        }
+        true
+    }
+}
+
+/// Calls `visit` with every block of a chain.
+fn each_block(head: usize, mut visit: impl FnMut(usize)) {
+    let mut block = head;
+    while block != 0 {
+        visit(block);
+        // SAFETY: blocks of a chain hold a `FreeBlock`, and the last one ends it.
+        block = unsafe { (*(block as *const FreeBlock)).next };
+    }
+}
+
+/// What is left of a chain without the blocks that `goes` names.
+fn without(chain: Chain, goes: impl Fn(usize) -> bool) -> Option<Chain> {
+    let mut rest = Chain { head: 0, count: 0 };
+    let mut block = chain.head;
+    while block != 0 {
+        // SAFETY: as in `each_block`; the block is relinked after its own link was read.
+        unsafe {
+            let next = (*(block as *const FreeBlock)).next;
+            if !goes(block) {
+                (*(block as *mut FreeBlock)).next = rest.head;
+                rest = Chain { head: block, count: rest.count + 1 };
+            }
+            block = next;
+        }
+    }
+    (rest.count > 0).then_some(rest)
 }

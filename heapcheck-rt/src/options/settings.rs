@@ -146,7 +146,7 @@ pub enum Children<'a> {
 /// The highest depth of a trace. The pcs of one trace fit a buffer on any thread's stack.
 pub const DEPTH_MAX: usize = 128;
 /// The highest depth of a short trace.
-pub const SHORT_DEPTH_MAX: usize = 16;
+pub const SHORT_DEPTH_MAX: usize = 8;
 
 /// What a run is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

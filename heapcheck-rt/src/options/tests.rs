@@ -82,7 +82,7 @@ fn every_variable_of_ours_reaches_its_field() {
     check(&[("HEAPCHECK_FREE_STACKS", "off")], |o| o.free_stacks = Some(Stacks::Off));
     check(&[("HEAPCHECK_DEPTH", "1")], |o| o.depth = 1);
     check(&[("HEAPCHECK_DEPTH", "")], |_| {});
-    check(&[("HEAPCHECK_SHORT_DEPTH", "16")], |o| o.short_depth = 16);
+    check(&[("HEAPCHECK_SHORT_DEPTH", "8")], |o| o.short_depth = 8);
     check(&[("HEAPCHECK_OUT", "/a b")], |o| o.out = Some(b"/a b"));
     check(&[("HEAPCHECK_EXITCODE", "0")], |o| o.exit_code = 0);
     check(&[("HEAPCHECK_SIGNAL", "10")], |o| o.signal = Some(10));

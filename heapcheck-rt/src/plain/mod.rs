@@ -212,7 +212,12 @@ pub fn write_fault(text: &mut Text<'_>, fault: &Fault, facts: &impl Facts) {
     text.str("heapcheck: ").str(fault.kind.name());
     match fault.kind {
         FaultKind::DoubleFree => {
-            text.str(" of a block of ").count(fault.size_bytes, "byte").str(" at ").hex(fault.addr);
+            // A freed block's size is not kept.
+            text.str(" of a block");
+            if fault.size_bytes > 0 {
+                text.str(" of ").count(fault.size_bytes, "byte");
+            }
+            text.str(" at ").hex(fault.addr);
         }
         FaultKind::InvalidFree => {
             text.str(" of ").hex(fault.addr).str(", which is no block of this heap");
