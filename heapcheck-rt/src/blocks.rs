@@ -170,8 +170,11 @@ fn allocate_large(thread: &mut Thread, bytes: usize, align: usize, caller: Calle
         taken = PAGES.take_large(bytes, align, true);
     }
     let Ok((number, id)) = taken else { return out_of_memory() };
+    // From the moment it lives until it is handed out, the block's address must be where a check looks: in a register or
+    // on the stack, and not as the number of a span from which it is still to be computed.
+    let block = core::hint::black_box(SPANS.address_of(number));
     note(thread, id, bytes, trace);
-    SPANS.address_of(number) as *mut u8
+    core::hint::black_box(block) as *mut u8
 }
 
 /// The first allocation of a thread, or any allocation of a process that is left alone.
