@@ -9,7 +9,7 @@
 
 use crate::options::Options;
 use crate::record::Moment;
-use crate::state::{CONFIG, DEMANDS, MAIN, phase, ACTIVE};
+use crate::state::{CONFIG, DEMANDS, phase, ACTIVE};
 use crate::sys;
 use core::sync::atomic::Ordering::{AcqRel, Acquire};
 
@@ -30,7 +30,6 @@ pub(crate) fn prepare(options: &Options<'_>) {
     if started {
         let _ = sys::install_handler(signal, on_signal, sys::SA_RESTART | sys::SA_ONSTACK);
     }
-    let _ = &MAIN;
 }
 
 extern "C" fn on_signal(_: i32, _: usize, _: usize) {

@@ -481,12 +481,7 @@ pub(crate) fn no_verdict(options: &'static Options<'static>, reason: &[u8]) {
     }
 }
 
-/// The record's words for how stacks are taken.
-pub(crate) fn is_short(options: &Options<'_>) -> bool {
-    options.stacks == Stacks::Short
-}
-
-/// Whether a check found a leak of this kind that counts.
+/// The bytes of the leaks that count.
 pub(crate) fn leaked_bytes(findings: &Findings) -> u64 {
     findings.leaks.as_slice().iter().filter(|leak| plain::counts(leak) && leak.kind != LeakKind::Doubtful).map(|leak| leak.bytes).sum()
 }

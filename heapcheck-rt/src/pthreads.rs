@@ -8,8 +8,6 @@
 //! # Safety
 //! The real functions are called with the arguments that the program gave them.
 
-use crate::capture::Caller;
-use crate::exports::entry;
 use crate::scope;
 use crate::start;
 use crate::starts::{self, Start};
@@ -25,15 +23,10 @@ const ROUNDS: u32 = 4;
 type Create = unsafe extern "C" fn(*mut usize, *const c_void, extern "C-unwind" fn(usize) -> usize, usize) -> i32;
 type Routine = extern "C-unwind" fn(usize) -> usize;
 
-entry!(pthread_create = on_create, "r8", "r9");
-
-extern "C" fn on_create(
-    thread: *mut usize, attributes: *const c_void, routine: usize, argument: usize, slot: usize, bp: usize,
-) -> i32 {
+fn on_create(thread: *mut usize, attributes: *const c_void, routine: usize, argument: usize) -> i32 {
     let real = crate::real::find(c"pthread_create");
     // SAFETY: the symbol has this type.
     let create = unsafe { core::mem::transmute::<usize, Create>(real) };
-    let _ = Caller { slot, bp };
     let Some(creator) = Thread::current().or_else(start::attach) else {
         // SAFETY: this process is left alone.
         return unsafe { create(thread, attributes, core::mem::transmute::<usize, Routine>(routine), argument) };
@@ -131,6 +124,9 @@ macro_rules! exported {
 }
 
 exported! {
+    fn pthread_create(thread: *mut usize, attributes: *const c_void, routine: usize, argument: usize) -> i32 {
+        on_create(thread, attributes, routine, argument)
+    }
     fn pthread_join(thread: usize, result: *mut usize) -> i32 {
         type Join = unsafe extern "C-unwind" fn(usize, *mut usize) -> i32;
         // SAFETY: the symbol has this type; the arguments are the program's.

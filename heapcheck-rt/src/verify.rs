@@ -7,7 +7,6 @@
 use crate::capture::Caller;
 use crate::limits::DEPTH_MAX;
 use crate::state::{DEPOT, VERIFIED};
-use crate::sys;
 use crate::text::Text;
 use core::ffi::{CStr, c_int, c_void};
 use core::sync::atomic::Ordering::Relaxed;
@@ -93,5 +92,4 @@ pub(crate) fn report() {
     let mut sink = crate::record_state::FdSink(2);
     let mut text = Text::new(&mut sink);
     text.str("heapcheck: verify: ").dec(compared).str(" stacks compared, ").dec(differ).str(" differ\n");
-    let _ = sys::process_id();
 }
