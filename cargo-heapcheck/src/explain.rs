@@ -1,9 +1,9 @@
 #![forbid(unsafe_code)]
 //! Turns records into leaks that a person can understand: the type, the line, the cycle. Formats are somebody else's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use heapcheck_rt::record::{Fault, Found, Leak, LeakKind, Record};
+use heapcheck_rt::record::{Fault, Found, Leak, LeakKind, Module, Record};
 
 use crate::binary::short_name;
 use crate::plumbing::{Whose, allocated_type, first_own, whose};
@@ -16,6 +16,8 @@ use crate::verdict::Verdict;
 pub(crate) struct Explained {
     /// The file name of the program.
     pub(crate) program: String,
+    /// Where that lies, as far as it is known.
+    pub(crate) executable: PathBuf,
     /// The test.
     pub(crate) test: Option<String>,
     /// What is known.
@@ -32,6 +34,8 @@ pub(crate) struct Explained {
     pub(crate) faults: Vec<WrongFree>,
     /// What the runtime says besides.
     pub(crate) notes: Vec<String>,
+    /// The files that were loaded, of all its processes.
+    pub(crate) modules: Vec<Module<Vec<u8>>>,
 }
 
 impl Explained {
@@ -39,6 +43,7 @@ impl Explained {
     pub(crate) fn without_records(program: String, test: String, verdict: Verdict) -> Self {
         Self {
             program,
+            executable: PathBuf::new(),
             test: Some(test).filter(|test| !test.is_empty()),
             verdict,
             leaked_bytes: 0,
@@ -47,6 +52,7 @@ impl Explained {
             leaks: Vec::new(),
             faults: Vec::new(),
             notes: Vec::new(),
+            modules: Vec::new(),
         }
     }
 }
@@ -108,6 +114,7 @@ pub(crate) struct WrongFree {
 pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols: &mut Symbols) -> Explained {
     let test = unit.test.clone().unwrap_or_default();
     let mut explained = Explained::without_records(short_name(&unit.program), test, verdict);
+    explained.executable.clone_from(&unit.program);
     for record in records {
         for found in &record.checks {
             let totals = found.totals.unwrap_or_default();
@@ -119,6 +126,7 @@ pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols
             }
         }
         explained.faults.extend(record.faults.iter().map(|fault| explain_fault(record, fault, symbols)));
+        explained.modules.extend(record.modules.iter().cloned());
         explained
             .notes
             .extend(record.notes.iter().map(|note| String::from_utf8_lossy(&note.text).into_owned()));

@@ -15,6 +15,7 @@ mod verdict;
 mod explain;
 mod json;
 mod human;
+mod formats;
 mod exec;
 mod tally;
 mod report;

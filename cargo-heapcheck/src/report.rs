@@ -4,26 +4,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-
 use crate::complaint::Complaint;
 use crate::ending::Ending;
 use crate::explain::{Explained, explain};
+use crate::formats::Format;
 use crate::home::Home;
 use crate::run::{Run, Unit, read_record};
 use crate::symbols::Symbols;
 use crate::tally;
 use crate::verdict::{Verdict, judge};
-use crate::{human, json};
-
-/// How a report is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    Human,
-    /// For machines: one object.
-    Json,
-}
 
 /// What to tell.
 #[derive(Debug)]
@@ -44,12 +33,8 @@ impl Retelling {
             Some(path) => vec![explain_record(path, &mut symbols)?],
             None => explain_run(&self.last_run()?, &mut symbols)?,
         };
-        let text = match self.format {
-            Format::Json => json::render(&units),
-            Format::Human => units.iter().map(human::render).collect::<Vec<_>>().join("\n"),
-        };
         // A reader that closes the pipe early has seen enough.
-        let _ = std::io::stdout().write_all(text.as_bytes());
+        let _ = std::io::stdout().write_all(&self.format.render(&units));
         Ok(ending(&units).code())
     }
 
@@ -71,7 +56,8 @@ fn explain_record(path: &Path, symbols: &mut Symbols) -> Result<Explained, Compl
     Ok(explain(&unit, &records, verdict, symbols))
 }
 
-fn explain_run(run: &Run, symbols: &mut Symbols) -> Result<Vec<Explained>, Complaint> {
+/// Explains everything that a run has recorded.
+pub(crate) fn explain_run(run: &Run, symbols: &mut Symbols) -> Result<Vec<Explained>, Complaint> {
     let mut explained = Vec::new();
     for unit in run.units() {
         let records = unit.read_records()?;

@@ -25,6 +25,10 @@ pub(crate) struct Frame {
     pub(crate) is_inlined: bool,
     /// The path of the loaded file.
     pub(crate) module: String,
+    /// The return address, as it was recorded.
+    pub(crate) pc: u64,
+    /// The function, as the linker knows it.
+    pub(crate) linkage: Option<String>,
 }
 
 /// The loaded files.
@@ -57,11 +61,15 @@ impl Symbols {
             self.loaders.entry(path.to_string()).or_insert_with(|| Loader::new(Path::new(path)).ok());
         let before = frames.len();
         if let Some(loader) = loader {
-            add_inlined(frames, loader, path, address);
+            add_inlined(frames, loader, path, address, pc);
             if frames.len() == before
                 && let Some(symbol) = loader.find_symbol(address)
             {
-                frames.push(Frame { function: demangled(symbol), ..unknown(pc, path) });
+                frames.push(Frame {
+                    function: demangled(symbol),
+                    linkage: Some(symbol.to_string()),
+                    ..unknown(pc, path)
+                });
             }
         }
         if frames.len() == before {
@@ -70,7 +78,7 @@ impl Symbols {
     }
 }
 
-fn add_inlined(frames: &mut Vec<Frame>, loader: &Loader, path: &str, address: u64) {
+fn add_inlined(frames: &mut Vec<Frame>, loader: &Loader, path: &str, address: u64, pc: u64) {
     let Ok(mut found) = loader.find_frames(address) else { return };
     let before = frames.len();
     while let Ok(Some(frame)) = found.next() {
@@ -78,6 +86,7 @@ fn add_inlined(frames: &mut Vec<Frame>, loader: &Loader, path: &str, address: u6
             let name = function.raw_name().ok()?;
             Some(demangle_auto(name, function.language).into_owned())
         });
+        let linkage = frame.function.as_ref().and_then(|f| f.raw_name().ok().map(Cow::into_owned));
         let location = frame.location;
         frames.push(Frame {
             // The symbol table names what debug information without names does not.
@@ -89,6 +98,8 @@ fn add_inlined(frames: &mut Vec<Frame>, loader: &Loader, path: &str, address: u6
             column: location.as_ref().and_then(|location| location.column).filter(|&column| column > 0),
             is_inlined: true,
             module: path.to_string(),
+            pc,
+            linkage: linkage.or_else(|| loader.find_symbol(address).map(str::to_string)),
         });
     }
     if let Some(last) = frames[before..].last_mut() {
@@ -102,5 +113,14 @@ fn demangled(symbol: &str) -> String {
 
 fn unknown(pc: u64, path: &str) -> Frame {
     let function = format!("{pc:#x}");
-    Frame { function, file: None, line: None, column: None, is_inlined: false, module: path.to_string() }
+    Frame {
+        function,
+        file: None,
+        line: None,
+        column: None,
+        is_inlined: false,
+        module: path.to_string(),
+        pc,
+        linkage: None,
+    }
 }

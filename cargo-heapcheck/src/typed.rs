@@ -12,10 +12,11 @@ use crate::cargo::Testing;
 use crate::complaint::Complaint;
 use crate::ending::{ABOUT_CODES, Ending};
 use crate::exec::{Exec, find_program};
+use crate::formats::Format;
 use crate::handover::Depth;
 use crate::home::Home;
 use crate::injection::Injection;
-use crate::report::{Format, Retelling};
+use crate::report::Retelling;
 use crate::runtime;
 
 /// `cargo test` that also fails on leaks, and explains them.
@@ -88,9 +89,6 @@ struct TestFlags {
     cargo: Vec<OsString>,
 }
 
-/// Those flags of `TestFlags` that take a value, and those that do not.
-const WITH_VALUE: &[&str] = &["--mode", "--suppressions", "--stacks"];
-const WITHOUT_VALUE: &[&str] = &["--no-rebuild", "--help", "-h"];
 const VERBS: &[&str] = &["test", "nextest", "run", "exec", "runtime", "report", "help"];
 const CARGO_VERBS: &[&str] = &["test", "nextest", "run"];
 
@@ -164,22 +162,31 @@ pub(crate) fn is_ours(first: &OsString) -> bool {
     first == "heapcheck" || VERBS.iter().any(|verb| first == verb)
 }
 
+/// The flags of `TestFlags` as they are typed, each with whether it takes a value.
+fn own_flags() -> Vec<(String, bool)> {
+    let all = TestFlags::augment_args(clap::Command::new(""));
+    let named = all.get_arguments().filter_map(|argument| {
+        Some((format!("--{}", argument.get_long()?), argument.get_action().takes_values()))
+    });
+    named.chain([("--help".to_string(), false), ("-h".to_string(), false)]).collect()
+}
+
 /// Sorts a line for cargo: our flags, `--`, and everything that is cargo's as it was typed.
 fn ours_first(arguments: &[OsString]) -> Vec<OsString> {
+    let own = own_flags();
     let (mut ours, mut theirs) = (arguments[..2].to_vec(), vec![OsString::from("--")]);
     let mut rest = arguments[2..].iter();
     while let Some(argument) = rest.next() {
         let name = argument.to_str().and_then(|text| text.split('=').next()).unwrap_or_default();
+        let found = own.iter().find(|(flag, _)| flag == name);
         if argument == "--" {
             theirs.push(argument.clone());
             theirs.extend(rest.by_ref().cloned());
-        } else if WITH_VALUE.contains(&name) {
+        } else if let Some((_, takes_value)) = found {
             ours.push(argument.clone());
-            if argument == name {
+            if *takes_value && argument == name {
                 ours.extend(rest.next().cloned());
             }
-        } else if WITHOUT_VALUE.contains(&name) {
-            ours.push(argument.clone());
         } else {
             theirs.push(argument.clone());
         }

@@ -6,6 +6,7 @@ pub mod outcome;
 pub mod judge;
 pub mod shelf;
 pub mod build;
+pub mod fixture;
 pub mod run;
 pub mod lsan;
 pub mod trial;

@@ -1,0 +1,27 @@
+#![forbid(unsafe_code)]
+//! The formats of a report, by name. How each is written is somebody else's.
+
+use clap::ValueEnum;
+
+use crate::explain::Explained;
+use crate::{human, json};
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Human,
+    /// For machines: one object.
+    Json,
+}
+
+impl Format {
+    /// Writes what was found in this format.
+    pub(crate) fn render(self, units: &[Explained]) -> Vec<u8> {
+        match self {
+            Self::Human => units.iter().map(human::render).collect::<Vec<_>>().join("\n"),
+            Self::Json => json::render(units),
+        }
+        .into_bytes()
+    }
+}
