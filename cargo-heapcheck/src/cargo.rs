@@ -10,9 +10,11 @@ use crate::binary::absolute;
 use crate::chain;
 use crate::complaint::Complaint;
 use crate::ending::Ending;
+use crate::figures::counted;
 use crate::handover::{Depth, Handover};
 use crate::home::Home;
-use crate::human::counted;
+use crate::human;
+use crate::look::Asked;
 use crate::run::Run;
 use crate::runner;
 use crate::runtime;
@@ -46,7 +48,7 @@ impl Testing {
         let run = Run::begin(&home)?;
         let target = self.target(&version);
         let chain = chain::find(&self.cargo_arguments(), &target);
-        let handover = Handover::new(
+        let mut handover = Handover::new(
             run.clone(),
             runtime,
             self.mode.clone(),
@@ -54,6 +56,7 @@ impl Testing {
             self.suppressions.clone(),
             chain,
         );
+        handover.asked = Asked::of_cargo(self.cargo_flags());
         let own = std::env::current_exe()
             .map_err(|error| Complaint::no_verdict(format!("cannot find the tool itself: {error}")))?;
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -168,9 +171,14 @@ fn sum_up(run: &Run, has_cargo_passed: bool) -> Ending {
         let name = if entry.test.is_empty() { &entry.program } else { &entry.test };
         match &entry.verdict {
             Verdict::Leaked => eprintln!("    leaked: {name}"),
-            Verdict::None(reason) => eprintln!("    no verdict: {name}: {reason}"),
+            Verdict::None(reason) => {
+                eprintln!("    no verdict: {name}: {reason}");
+            }
             Verdict::Clean | Verdict::Failed => {}
         }
+    }
+    if counts.leaked > 0 {
+        eprint!("{}", human::more());
     }
     ending
 }

@@ -13,6 +13,7 @@ use crate::explain::explain;
 use crate::home::Home;
 use crate::human;
 use crate::injection::Injection;
+use crate::look::Asked;
 use crate::run::Run;
 use crate::symbols::Symbols;
 use crate::verdict::{Verdict, judge};
@@ -24,6 +25,8 @@ pub(crate) struct Exec {
     pub(crate) home: Home,
     /// How the runtime gets into it.
     pub(crate) injection: Injection,
+    /// How the report looks.
+    pub(crate) asked: Asked,
     /// Where the program lies.
     pub(crate) program: PathBuf,
     /// Its arguments.
@@ -45,7 +48,8 @@ impl Exec {
         let verdict = judge(&records, Some(pid), path, Some(status));
         let explained = explain(&unit, &records, verdict, &mut Symbols::default());
         if explained.verdict != Verdict::Clean {
-            eprint!("\n{}", human::render(&explained));
+            let more = if explained.verdict == Verdict::Leaked { human::more() } else { String::new() };
+            eprint!("\n{}{more}", human::render(&explained, self.asked.on_stderr()));
         }
         Ok(match (own_code(status), explained.verdict) {
             (0, Verdict::Clean) => Ending::Clean.code(),

@@ -4,6 +4,7 @@
 use clap::ValueEnum;
 
 use crate::explain::Explained;
+use crate::look::Look;
 use crate::{human, json};
 
 /// How a report is written.
@@ -16,10 +17,10 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Writes what was found in this format.
-    pub(crate) fn render(self, units: &[Explained]) -> Vec<u8> {
+    /// Writes what was found in this format. Only people care how it looks.
+    pub(crate) fn render(self, units: &[Explained], look: Look) -> Vec<u8> {
         match self {
-            Self::Human => units.iter().map(human::render).collect::<Vec<_>>().join("\n"),
+            Self::Human => units.iter().map(|unit| human::render(unit, look)).collect::<Vec<_>>().join("\n"),
             Self::Json => json::render(units),
         }
         .into_bytes()

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::complaint::Complaint;
 use crate::injection::Injection;
+use crate::look::{Asked, Colour};
 use crate::run::Run;
 
 /// The variable.
@@ -77,6 +78,8 @@ pub(crate) struct Handover {
     pub(crate) suppressions: Vec<PathBuf>,
     /// The wrapper of rustc, and the runner of programs, that the person has.
     pub(crate) chain: Chain,
+    /// How reports look.
+    pub(crate) asked: Asked,
     /// What the person had for the variables that were changed.
     before: BTreeMap<String, Option<String>>,
 }
@@ -92,7 +95,7 @@ impl Handover {
         chain: Chain,
     ) -> Self {
         let before = CHANGED.iter().map(|name| (name.to_string(), std::env::var(name).ok())).collect();
-        Self { run, runtime, mode, depth, suppressions, chain, before }
+        Self { run, runtime, mode, depth, suppressions, chain, asked: Asked::default(), before }
     }
 
     /// Gives it to a command.
@@ -105,6 +108,8 @@ impl Handover {
             "suppressions": self.suppressions.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
             "wrapper": self.chain.wrapper,
             "runner": self.chain.runner,
+            "colour": self.asked.colour.name(),
+            "verbose": self.asked.is_verbose,
             "before": self.before,
         });
         command.env(VARIABLE, value.to_string()).env_remove("HEAPCHECK");
@@ -138,6 +143,10 @@ impl Handover {
             depth: Depth::named(&stacks),
             suppressions: strings("suppressions").into_iter().map(PathBuf::from).collect(),
             chain: Chain { wrapper: string("wrapper"), runner: strings("runner") },
+            asked: Asked {
+                colour: Colour::named(&string("colour").unwrap_or_default()),
+                is_verbose: value["verbose"].as_bool().unwrap_or_default(),
+            },
             before: before.map(|(name, value)| (name.clone(), value.as_str().map(str::to_string))).collect(),
         })
     }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::explain::{Explained, Explanation};
+use crate::explain::{Branch, Explained, Explanation};
 use crate::symbols::Frame;
 use crate::verdict::Verdict;
 
@@ -62,17 +62,34 @@ fn leak_value(unit: &Explained, leak: &Explanation) -> Value {
         "blocks": leak.blocks,
         "retained_bytes": leak.retained_bytes,
         "retained_blocks": leak.retained_blocks,
+        "largest_bytes": leak.largest_bytes,
+        "instances": leak.instances,
+        "owned": leak.is_owned,
         "type": leak.allocated,
         "program": unit.program,
         "test": unit.test,
         "thread": leak.thread,
+        "threads": leak.threads,
+        "also": leak.also.iter().map(|(place, blocks)| json!({ "place": place, "blocks": blocks }))
+            .collect::<Vec<_>>(),
+        "help": leak.help,
         "signature": leak.signature,
         "truncated": leak.is_truncated,
         "members": leak.members.iter().map(|member| json!({
             "bytes": member.bytes, "type": member.allocated, "place": member.place, "offset": member.offset,
+            "field": member.field, "alike": member.alike,
         })).collect::<Vec<_>>(),
+        "others": leak.others.iter().map(branch_value).collect::<Vec<_>>(),
+        "kept": leak.kept.iter().map(branch_value).collect::<Vec<_>>(),
         "trace": leak.trace.iter().map(frame_value).collect::<Vec<_>>(),
     })
+}
+
+/// A tree is as deep as there are different types in a row.
+fn branch_value(branch: &Branch) -> Value {
+    json!({ "type": branch.allocated, "field": branch.field, "offset": branch.offset, "place": branch.place,
+        "blocks": branch.blocks, "bytes": branch.bytes,
+        "below": branch.below.iter().map(branch_value).collect::<Vec<_>>() })
 }
 
 fn frame_value(frame: &Frame) -> Value {

@@ -4,6 +4,8 @@
 
 mod ending;
 mod complaint;
+mod figures;
+mod look;
 mod home;
 mod runtime;
 mod run;
@@ -12,6 +14,7 @@ mod binary;
 mod symbols;
 mod plumbing;
 mod verdict;
+mod shape;
 mod explain;
 mod json;
 mod human;

@@ -3,7 +3,7 @@
 //! outermost plumbing says about the type that was allocated.
 
 use crate::runtime;
-use crate::symbols::Frame;
+use crate::symbols::{Frame, is_libc};
 
 /// Whose code a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +39,18 @@ pub(crate) fn whose(frame: &Frame) -> Whose {
     let function = frame.function.as_str();
     let path = frame.file.as_deref().unwrap_or_default();
     let bare = function.trim_start_matches(['<', '&', '[', '(']);
-    let is_std = path.starts_with("/rustc/") || path.contains("/rustlib/src/rust/");
+    let is_std = path.starts_with("/rustc/")
+        || path.contains("/rustlib/src/rust/")
+        || path.contains("/include/c++/")
+        // The standard library brings crates of its own along.
+        || path.starts_with("/rust/deps/");
     if is_std
         || (path.is_empty() && STD_CRATES.iter().any(|prefix| bare.starts_with(prefix)))
         || LIBC.contains(&function)
         || ALLOCATORS.contains(&function)
         || frame.module.ends_with(runtime::FILE)
-        || (path.is_empty() && is_libc(&frame.module))
+        || is_libc(&frame.module)
+        || (path.is_empty() && frame.module.contains("/libstdc++.so"))
         || (function == "main" && path.is_empty())
     {
         return Whose::Plumbing;
@@ -55,11 +60,6 @@ pub(crate) fn whose(frame: &Frame) -> Whose {
     let is_systems =
         path.is_empty() && ["/lib/", "/lib64/", "/usr/"].iter().any(|p| frame.module.starts_with(p));
     if is_library || is_systems { Whose::Library } else { Whose::Own }
-}
-
-fn is_libc(module: &str) -> bool {
-    let name = module.rsplit('/').next().unwrap_or(module);
-    ["libc.so", "libc-", "libpthread", "ld-linux"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The frame that a reader should look at first.

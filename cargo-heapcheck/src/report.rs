@@ -9,6 +9,7 @@ use crate::ending::Ending;
 use crate::explain::{Explained, explain};
 use crate::formats::Format;
 use crate::home::Home;
+use crate::look::Asked;
 use crate::run::{Run, Unit, read_record};
 use crate::symbols::Symbols;
 use crate::tally;
@@ -23,6 +24,8 @@ pub(crate) struct Retelling {
     pub(crate) manifest: Option<std::ffi::OsString>,
     /// How.
     pub(crate) format: Format,
+    /// How it looks.
+    pub(crate) asked: Asked,
 }
 
 impl Retelling {
@@ -34,7 +37,7 @@ impl Retelling {
             None => explain_run(&self.last_run()?, &mut symbols)?,
         };
         // A reader that closes the pipe early has seen enough.
-        let _ = std::io::stdout().write_all(&self.format.render(&units));
+        let _ = std::io::stdout().write_all(&self.format.render(&units, self.asked.on_stdout()));
         Ok(ending(&units).code())
     }
 

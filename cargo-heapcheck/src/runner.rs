@@ -138,7 +138,7 @@ fn run_once(
         Verdict::Clean | Verdict::Failed => unit.remove(),
         Verdict::Leaked | Verdict::None(_) => {
             let explained = explain(&unit, &records, verdict.clone(), &mut Symbols::default());
-            let _ = write!(std::io::stderr(), "\n{}", human::render(&explained));
+            let _ = write!(std::io::stderr(), "\n{}", human::render(&explained, handover.asked.on_stderr()));
         }
     }
     let own = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);

@@ -127,7 +127,7 @@ impl Harness {
         if matches!(verdict, Verdict::Leaked | Verdict::None(_)) {
             let explained = explain(&unit, &unit.read_records()?, verdict.clone(), &mut Symbols::default());
             text.push_str(remark);
-            text.push_str(&human::render(&explained));
+            text.push_str(&human::render(&explained, self.handover.asked.on_stdout()));
         } else {
             unit.remove();
         }

@@ -16,6 +16,7 @@ use crate::formats::Format;
 use crate::handover::Depth;
 use crate::home::Home;
 use crate::injection::Injection;
+use crate::look::{Asked, Colour};
 use crate::report::Retelling;
 use crate::runtime;
 
@@ -50,6 +51,8 @@ enum Verb {
         /// Check the programs that it starts, too
         #[arg(long)]
         follow_children: bool,
+        #[command(flatten)]
+        look: LookFlags,
         /// The program and its arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
         program: Vec<OsString>,
@@ -68,10 +71,29 @@ enum Verb {
         /// How it is written
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
+        #[command(flatten)]
+        look: LookFlags,
         /// The package whose last run is meant
         #[arg(long, value_name = "PATH")]
         manifest_path: Option<OsString>,
     },
+}
+
+/// How the report for people looks. Under `test` and `run` these are cargo's flags, which count for both.
+#[derive(Args, Debug)]
+struct LookFlags {
+    /// Show the frames of the standard library, too
+    #[arg(short, long)]
+    verbose: bool,
+    /// When colours are used
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: Colour,
+}
+
+impl LookFlags {
+    fn asked(&self) -> Asked {
+        Asked { colour: self.color, is_verbose: self.verbose }
+    }
 }
 
 /// How cargo's tests are checked. These flags may stand anywhere before `--`; the others are cargo's.
@@ -220,7 +242,7 @@ impl Typed {
             Verb::Test(flags) => flags.act("test"),
             Verb::Nextest(flags) => flags.act("nextest"),
             Verb::Run(flags) => flags.act("run"),
-            Verb::Exec { check, stacks, follow_children, program } => {
+            Verb::Exec { check, stacks, follow_children, look, program } => {
                 let mode = check.mode()?;
                 let suppressions = check.suppressions()?;
                 let (name, arguments) = (&program[0], program[1..].to_vec());
@@ -231,15 +253,15 @@ impl Typed {
                 let children = if follow_children { "all" } else { "none" }.into();
                 let runtime = runtime::find_or_build(&home)?;
                 let injection = Injection { runtime, mode, stacks, children, suppressions };
-                Exec { home, injection, program, arguments }.act()
+                Exec { home, injection, asked: look.asked(), program, arguments }.act()
             }
             Verb::Runtime { manifest_path } => {
                 let home = Home::find(manifest_path.as_ref())?;
                 println!("{}", runtime::find_or_build(&home)?.display());
                 Ok(Ending::Clean.code())
             }
-            Verb::Report { record, format, manifest_path } => {
-                Retelling { record, manifest: manifest_path, format }.act()
+            Verb::Report { record, format, look, manifest_path } => {
+                Retelling { record, manifest: manifest_path, format, asked: look.asked() }.act()
             }
         }
     }

@@ -54,6 +54,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 8] = [
+        Reason::UnknownAllocator,
+        Reason::NoStandIn,
+        Reason::Stripped,
+        Reason::NoRoom,
+        Reason::WriteDenied,
+        Reason::OtherFile,
+        Reason::StillForeign,
+        Reason::NothingSeen,
+    ];
+
     /// What a person reads.
     pub fn text(self) -> &'static str {
         match self {

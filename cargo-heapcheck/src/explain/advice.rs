@@ -1,0 +1,246 @@
+#![forbid(unsafe_code)]
+//! What can be done about a leak, where its shape or the lines that allocated it leave no doubt.
+//!
+//! A stack knows where a block was made, not what became of it. So the lines are read: the statement that made the
+//! value, and what the same function later does with the name it gave it.
+
+use std::fs;
+
+use heapcheck_rt::record::LeakKind;
+
+use super::Member;
+use super::sites::Site;
+use crate::plumbing::{Whose, whose};
+use crate::symbols::Frame;
+
+/// Own frames whose statements are read: the one that allocates, and those that called it.
+const FRAMES: usize = 3;
+/// Lines of a statement, and lines behind it where its value may be given away.
+const STATEMENT_LINES: usize = 6;
+const FUNCTION_LINES: usize = 40;
+
+/// How a value is kept from being dropped: what stands in the code, and what that means.
+const WAYS: &[(&str, &str)] = &[
+    ("mem::forget", "`mem::forget` keeps its destructor from running"),
+    ("forget", "`forget` keeps its destructor from running"),
+    (
+        "ManuallyDrop::new",
+        "`ManuallyDrop` keeps its destructor from running until `ManuallyDrop::drop` is called",
+    ),
+    (
+        "Box::leak",
+        "`Box::leak` gives it up for good; what is meant to live as long as the program belongs in a `static`",
+    ),
+    (
+        ".leak",
+        "`leak` gives it up for good; what is meant to live as long as the program belongs in a `static`",
+    ),
+    ("into_raw", "`into_raw` hands over its ownership; only `from_raw` on the same pointer takes it back"),
+    ("Box::into_non_null", "`into_non_null` hands over its ownership; only `from_non_null` takes it back"),
+];
+
+/// The lines of advice.
+pub(super) fn of(kind: LeakKind, site: &Site, members: &[Member]) -> Vec<String> {
+    match kind {
+        LeakKind::Cycle => back_edge(members).into_iter().collect(),
+        LeakKind::Direct => given_away(site).or_else(|| never_freed(site)).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What the code does with the value, in the first statement that says so.
+fn given_away(site: &Site) -> Option<String> {
+    let own = site.trace.iter().filter(|frame| whose(frame) == Whose::Own);
+    own.take(FRAMES).find_map(|frame| {
+        let (file, line) = (frame.file.as_ref()?, frame.line?);
+        if !file.ends_with(".rs") {
+            return None;
+        }
+        let source = fs::read_to_string(file).ok()?;
+        let lines: Vec<&str> = source.lines().collect();
+        let (way, at) = find_way(&lines, line as usize - 1)?;
+        let place = if at + 1 == line as usize { String::new() } else { format!(" (line {})", at + 1) };
+        Some(format!("{way}{place}"))
+    })
+}
+
+/// Finds how the value of the statement at `at` is given away, and on which line.
+fn find_way(lines: &[&str], at: usize) -> Option<(&'static str, usize)> {
+    let code =
+        |at: usize| lines.get(at).map_or("", |line| line.split("//").next().unwrap_or_default().trim());
+    let ends = |at: usize| code(at).is_empty() || code(at).ends_with([';', '{', '}']);
+    let first =
+        (at.saturating_sub(STATEMENT_LINES)..at).rev().find(|line| ends(*line)).map_or(0, |line| line + 1);
+    let last = (at..at + STATEMENT_LINES).find(|line| ends(*line)).unwrap_or(at);
+    let way_on = |line: usize, name: Option<&str>| {
+        WAYS.iter().find(|(word, _)| is_called(code(line), word, name)).map(|(_, meaning)| *meaning)
+    };
+    if let Some(found) = (first.min(at)..=last).find_map(|line| Some((way_on(line, None)?, line))) {
+        return Some(found);
+    }
+    let name = code(first.min(at)).strip_prefix("let ")?;
+    let name = name.trim_start_matches("mut ");
+    let name = &name[..name.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(name.len())];
+    let indent = |line: usize| lines.get(line).map_or(0, |text| text.len() - text.trim_start().len());
+    let depth = indent(first.min(at));
+    // The block of the statement ends where a line stands further left.
+    let rest = (last + 1..lines.len().min(last + FUNCTION_LINES))
+        .take_while(|&line| code(line).is_empty() || indent(line) >= depth);
+    rest.filter(|_| !name.is_empty()).find_map(|line| Some((way_on(line, Some(name))?, line)))
+}
+
+/// Whether `word` is called in a line of code; with a name, whether it is called with that, or on it.
+fn is_called(code: &str, word: &str, name: Option<&str>) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&code[..at], &code[at + word.len()..]);
+        let is_whole = word.starts_with('.') || !before.ends_with(is_word);
+        // A generic argument may stand between: `forget::<T>(..)`.
+        let Some(arguments) =
+            after.strip_prefix('(').or_else(|| after.split_once(">(").map(|(_, rest)| rest))
+        else {
+            return false;
+        };
+        let is_direct = after.starts_with('(') || after.starts_with("::<");
+        let fits = name.is_none_or(|name| {
+            let given =
+                arguments.split([')', ',']).next().unwrap_or_default().trim_start_matches(['&', '*']).trim();
+            let receiver = before.trim_end_matches('.');
+            given == name
+                || (arguments.starts_with(')')
+                    && receiver.ends_with(name)
+                    && !receiver[..receiver.len() - name.len()].ends_with(is_word))
+        });
+        is_whole && is_direct && fits
+    })
+}
+
+/// What C and C++ allocate by hand is freed by hand.
+fn never_freed(site: &Site) -> Option<String> {
+    let own = site.trace.get(site.own?)?;
+    let file = own.file.as_deref()?;
+    let is_foreign = [".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".C"].iter().any(|end| file.ends_with(end));
+    let callee = site.own.filter(|own| *own > 0).and_then(|own| site.trace.get(own - 1));
+    let function = callee.map_or("malloc", |frame: &Frame| frame.function.as_str());
+    if !is_foreign {
+        return None;
+    }
+    let (maker, remedy) = if function.starts_with("operator new[]") {
+        ("new[]", "delete[]")
+    } else if function.starts_with("operator new") {
+        ("new", "delete")
+    } else {
+        (function.split('(').next().unwrap_or(function), "free")
+    };
+    let known = [
+        "malloc",
+        "calloc",
+        "realloc",
+        "strdup",
+        "strndup",
+        "aligned_alloc",
+        "posix_memalign",
+        "reallocarray",
+        "new",
+        "new[]",
+        "memalign",
+        "valloc",
+    ];
+    known.contains(&maker).then(|| {
+        format!("nobody called `{remedy}` on what `{maker}` returned here; whoever was given the pointer last has to")
+    })
+}
+
+/// Which pointer of a cycle should be weak.
+fn back_edge(members: &[Member]) -> Option<String> {
+    /// Names by which a field says that it leads back.
+    const BACK: &[&str] = &[
+        "parent",
+        "owner",
+        "prev",
+        "previous",
+        "back",
+        "up",
+        "root",
+        "container",
+        "outer",
+        "enclosing",
+        "observer",
+        "listener",
+        "subject",
+    ];
+    let counted = |name: &str| name.starts_with("Rc<") || name.starts_with("Arc<");
+    let target =
+        |at: usize| members[(at + 1) % members.len()].allocated.as_deref().filter(|name| counted(name));
+    let edges: Vec<(usize, &str, &str)> =
+        (0..members.len()).filter_map(|at| Some((at, members[at].field.as_deref()?, target(at)?))).collect();
+    let last_word = |field: &str| {
+        let field = field.rsplit('.').next().unwrap_or(field);
+        field.trim_end_matches(|c: char| !c.is_alphanumeric()).to_string()
+    };
+    let leads_back = |field: &str| BACK.contains(&last_word(field).trim_end_matches('s'));
+    let names_back: Vec<_> = edges.iter().filter(|(_, field, _)| leads_back(field)).collect();
+    // In a circle through a collection, the pointer of a single element is the one that leads back.
+    let from_elements: Vec<_> = edges.iter().filter(|(_, field, _)| !field.contains("[..]")).collect();
+    let has_collection =
+        members.iter().any(|member| member.field.as_deref().is_some_and(|field| field.contains("[..]")));
+    let (_, field, target) = match (names_back.as_slice(), from_elements.as_slice()) {
+        ([edge], _) => **edge,
+        (_, [edge]) if has_collection => **edge,
+        _ => return None,
+    };
+    let weak = if target.starts_with("Arc<") { "sync::Weak" } else { "Weak" };
+    let inner = target.split_once('<').map_or("", |(_, inner)| inner.trim_end_matches('>'));
+    Some(format!("`{field}` keeps alive what it belongs to; a `{weak}<{inner}>` there would not"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_of_a_value_is_read_off_its_statement_and_its_name() {
+        let check = |source: &str, expected: Option<(&str, usize)>| {
+            let lines: Vec<&str> = source.lines().collect();
+            let at = lines.iter().position(|line| line.contains("HERE")).unwrap();
+            let found = find_way(&lines, at);
+            assert_eq!(
+                found.map(|(way, at)| (way.contains(expected.unwrap_or_default().0), at)),
+                expected.map(|(_, at)| (true, at)),
+                "{source}"
+            );
+        };
+        check("    let p = Box::into_raw(Box::new(HERE));", Some(("from_raw", 0)));
+        check("fn f() {\n    mem::forget(\n        HERE,\n    );\n}", Some(("mem::forget", 1)));
+        check("    let g = HERE;\n    use_it(&g);\n    std::mem::forget(g);", Some(("mem::forget", 2)));
+        check("    let g = HERE;\n    forget(other);", None);
+        check("    let name = HERE;\n    let p = name.into_raw();", Some(("from_raw", 1)));
+        check("    let name = HERE;\n    rename.into_raw();", None);
+        check("    {\n        let g = HERE;\n    }\n    forget(g);", None);
+        check("    let g = HERE; // forget(g)", None);
+        check("    let v: &mut [u8] = vec![HERE].leak();", Some(("leak", 0)));
+        check("    let v = HERE;\n    leaks(v);", None);
+    }
+
+    #[test]
+    fn the_pointer_that_leads_back_is_named_where_there_is_one() {
+        let check = |members: &[(&str, &str)], expected: Option<&str>| {
+            let member = |(allocated, field): &(&str, &str)| Member {
+                bytes: 1,
+                allocated: Some(allocated.to_string()),
+                place: None,
+                offset: Some(0),
+                field: Some(field.to_string()),
+                alike: 1,
+            };
+            let members: Vec<Member> = members.iter().map(member).collect();
+            let found = back_edge(&members);
+            assert_eq!(found.is_some(), expected.is_some(), "{found:?}");
+            assert!(found.unwrap_or_default().contains(expected.unwrap_or_default()));
+        };
+        check(&[("Rc<A>", "A.children"), ("Vec<Rc<B>>", "[..]"), ("Rc<B>", "B.boss")], Some("`B.boss`"));
+        check(&[("Arc<A>", "A.b"), ("Arc<B>", "B.parent")], Some("`sync::Weak<A>`".trim_matches('`')));
+        check(&[("Rc<A>", "A.b"), ("Rc<B>", "B.a")], None);
+        check(&[("Box<A>", "A.b"), ("Box<B>", "B.parent")], None);
+    }
+}

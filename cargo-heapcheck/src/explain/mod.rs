@@ -1,0 +1,217 @@
+#![forbid(unsafe_code)]
+//! Turns records into leaks that a person can understand: the type, the line, what hangs on it, what to do. Formats are
+//! somebody else's.
+//!
+//! ```text
+//!   Sites      trace -> stack, type, key          (each looked up once)
+//!   drafts     equal leaks of a check -> one entry, with its heads
+//!   entries    an entry with its tree, its circle, its advice
+//! ```
+
+mod signature;
+mod sites;
+mod drafts;
+mod naming;
+mod advice;
+mod entries;
+
+use std::path::PathBuf;
+
+use heapcheck_rt::record::{Fault, LeakKind, Module, Record};
+
+use crate::binary::short_name;
+use crate::run::Unit;
+use crate::symbols::{Frame, Symbols};
+use crate::verdict::Verdict;
+
+/// A unit and everything that was found in it.
+#[derive(Debug)]
+pub(crate) struct Explained {
+    /// The file name of the program.
+    pub(crate) program: String,
+    /// Where that lies, as far as it is known.
+    pub(crate) executable: PathBuf,
+    /// The test.
+    pub(crate) test: Option<String>,
+    /// What is known.
+    pub(crate) verdict: Verdict,
+    /// Leaked bytes, without suppressed and doubtful ones where those do not count.
+    pub(crate) leaked_bytes: u64,
+    /// Leaked blocks.
+    pub(crate) leaked_blocks: u64,
+    /// Bytes that a suppression matched.
+    pub(crate) suppressed_bytes: u64,
+    /// The leaks, the largest first, and within those the ones that only hang on others last.
+    pub(crate) leaks: Vec<Explanation>,
+    /// Wrong frees.
+    pub(crate) faults: Vec<WrongFree>,
+    /// What the runtime says besides.
+    pub(crate) notes: Vec<String>,
+    /// The files that were loaded, of all its processes.
+    pub(crate) modules: Vec<Module<Vec<u8>>>,
+}
+
+impl Explained {
+    /// A unit of which only the verdict is known.
+    pub(crate) fn without_records(program: String, test: String, verdict: Verdict) -> Self {
+        Self {
+            program,
+            executable: PathBuf::new(),
+            test: Some(test).filter(|test| !test.is_empty()),
+            verdict,
+            leaked_bytes: 0,
+            leaked_blocks: 0,
+            suppressed_bytes: 0,
+            leaks: Vec::new(),
+            faults: Vec::new(),
+            notes: Vec::new(),
+            modules: Vec::new(),
+        }
+    }
+}
+
+/// One leak: all leaks of a unit that a person would call equal.
+#[derive(Debug)]
+pub(crate) struct Explanation {
+    /// Its kind.
+    pub(crate) kind: LeakKind,
+    /// Bytes of its blocks.
+    pub(crate) bytes: u64,
+    /// Its blocks.
+    pub(crate) blocks: u64,
+    /// Bytes of the largest block.
+    pub(crate) largest_bytes: u64,
+    /// How often it happened: blocks, and of a cycle the number of equal cycles.
+    pub(crate) instances: u64,
+    /// Bytes of the blocks that only it keeps alive.
+    pub(crate) retained_bytes: u64,
+    /// The number of those.
+    pub(crate) retained_blocks: u64,
+    /// Whether it only hangs on another leak, in whose tree it is told.
+    pub(crate) is_owned: bool,
+    /// The type of its blocks; of a cycle, of the block that it is drawn from.
+    pub(crate) allocated: Option<String>,
+    /// The name of the thread that allocated most of it.
+    pub(crate) thread: String,
+    /// The number of threads that did.
+    pub(crate) threads: usize,
+    /// The stack of the allocation, innermost first.
+    pub(crate) trace: Vec<Frame>,
+    /// Whether the stack goes on.
+    pub(crate) is_truncated: bool,
+    /// The frame to look at first.
+    pub(crate) own: Option<usize>,
+    /// Other lines that equal leaks come from, with their blocks.
+    pub(crate) also: Vec<(String, u64)>,
+    /// The blocks of one instance of the cycle, in the order of their pointers.
+    pub(crate) members: Vec<Member>,
+    /// What else lies in the cycles: types, with the number of their blocks and bytes.
+    pub(crate) others: Vec<Branch>,
+    /// What it keeps alive, as a tree with equal branches laid together.
+    pub(crate) kept: Vec<Branch>,
+    /// What can be done, where that is certain.
+    pub(crate) help: Vec<String>,
+    /// The same for the same leak, as long as the names of its functions and types stay.
+    pub(crate) signature: String,
+}
+
+/// A block of a cycle.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// Its type.
+    pub(crate) allocated: Option<String>,
+    /// Where it was allocated.
+    pub(crate) place: Option<String>,
+    /// Where in it the pointer to the next one lies.
+    pub(crate) offset: Option<u64>,
+    /// The field that lies there.
+    pub(crate) field: Option<String>,
+    /// How many blocks like it are in the cycle.
+    pub(crate) alike: u64,
+}
+
+/// Blocks that a leak keeps alive, all of one type and reached in one way.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    /// Their type.
+    pub(crate) allocated: Option<String>,
+    /// The field that leads to them.
+    pub(crate) field: Option<String>,
+    /// The offset of that, if it is the same for all.
+    pub(crate) offset: Option<u64>,
+    /// Where they were allocated, if all of them were there.
+    pub(crate) place: Option<String>,
+    /// Their number.
+    pub(crate) blocks: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// What hangs on them.
+    pub(crate) below: Vec<Branch>,
+}
+
+impl Branch {
+    /// Blocks and bytes of it and everything below.
+    pub(crate) fn all(&self) -> (u64, u64) {
+        let (mut blocks, mut bytes) = (0, 0);
+        let mut work = vec![self];
+        while let Some(branch) = work.pop() {
+            (blocks, bytes) = (blocks + branch.blocks, bytes + branch.bytes);
+            work.extend(&branch.below);
+        }
+        (blocks, bytes)
+    }
+}
+
+/// A wrong free with its stacks.
+#[derive(Debug)]
+pub(crate) struct WrongFree {
+    /// What was wrong.
+    pub(crate) what: &'static str,
+    /// The size of the block.
+    pub(crate) bytes: u64,
+    /// Where it happened, where the block was freed before, and where it was allocated; those that are known.
+    pub(crate) stacks: Vec<(&'static str, Vec<Frame>)>,
+}
+
+/// Explains the records of a unit.
+pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols: &mut Symbols) -> Explained {
+    let test = unit.test.clone().unwrap_or_default();
+    let mut explained = Explained::without_records(short_name(&unit.program), test, verdict);
+    explained.executable.clone_from(&unit.program);
+    for record in records {
+        for found in &record.checks {
+            let totals = found.totals.unwrap_or_default();
+            explained.leaked_bytes += totals.leaked_bytes;
+            explained.leaked_blocks += totals.leaked_blocks;
+            explained.suppressed_bytes += totals.suppressed_bytes;
+            explained.leaks.extend(entries::of_check(record, found, symbols));
+        }
+        explained.faults.extend(record.faults.iter().map(|fault| explain_fault(record, fault, symbols)));
+        explained.modules.extend(record.modules.iter().cloned());
+        explained
+            .notes
+            .extend(record.notes.iter().map(|note| String::from_utf8_lossy(&note.text).into_owned()));
+    }
+    explained.notes.extend(symbols.take_problems());
+    explained.leaks = entries::joined(explained.leaks);
+    explained
+}
+
+fn explain_fault(record: &Record, fault: &Fault, symbols: &mut Symbols) -> WrongFree {
+    let stacks = [
+        ("freed here", fault.free_trace),
+        ("freed before", fault.first_free_trace),
+        ("allocated", fault.alloc_trace),
+    ];
+    WrongFree {
+        what: fault.kind.name(),
+        bytes: fault.size_bytes,
+        stacks: stacks
+            .into_iter()
+            .filter(|(_, trace)| *trace != 0)
+            .map(|(what, trace)| (what, symbols.find_frames(record, trace)))
+            .collect(),
+    }
+}

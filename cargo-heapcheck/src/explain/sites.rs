@@ -1,0 +1,70 @@
+#![forbid(unsafe_code)]
+//! Places of allocation: the stack of each trace, what was allocated there, and what it is recognised by.
+//!
+//! A trace is looked up once, however many blocks come from it.
+
+use std::collections::HashMap;
+
+use heapcheck_rt::record::Record;
+
+use super::signature::{self, fnv};
+use crate::plumbing::{allocated_type, first_own};
+use crate::symbols::{Frame, Symbols, place};
+
+/// A place of allocation.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// The stack, innermost first.
+    pub(crate) trace: Vec<Frame>,
+    /// Whether it goes on.
+    pub(crate) is_truncated: bool,
+    /// The frame to look at first.
+    pub(crate) own: Option<usize>,
+    /// The type of its blocks.
+    pub(crate) allocated: Option<String>,
+    /// The line of the frame to look at first.
+    pub(crate) place: Option<String>,
+    /// Equal for places that a person would call the same.
+    pub(crate) key: u64,
+    /// The number of its type; places without a type have one each.
+    pub(crate) kind: u32,
+}
+
+/// The places of a record.
+#[derive(Debug, Default)]
+pub(crate) struct Sites {
+    list: Vec<Site>,
+    known: HashMap<u32, usize>,
+    kinds: HashMap<String, u32>,
+}
+
+impl Sites {
+    /// Finds the place of a trace, as a number for [`Sites::get`].
+    pub(crate) fn find(&mut self, record: &Record, trace: u32, symbols: &mut Symbols) -> usize {
+        if let Some(&known) = self.known.get(&trace) {
+            return known;
+        }
+        let frames = symbols.find_frames(record, trace);
+        let own = first_own(&frames);
+        let allocated = own.and_then(|own| allocated_type(&frames, own));
+        let key = fnv(signature::names(&frames, own, allocated.as_deref()));
+        let kind_name = allocated.clone().unwrap_or_else(|| format!("#{key}"));
+        let next = self.kinds.len() as u32 + 1;
+        self.list.push(Site {
+            is_truncated: record.trace(trace).is_some_and(|trace| trace.truncated),
+            place: own.and_then(|own| place(&frames[own])),
+            trace: frames,
+            own,
+            allocated,
+            key,
+            kind: *self.kinds.entry(kind_name).or_insert(next),
+        });
+        self.known.insert(trace, self.list.len() - 1);
+        self.list.len() - 1
+    }
+
+    /// A place.
+    pub(crate) fn get(&self, site: usize) -> &Site {
+        &self.list[site]
+    }
+}

@@ -1,0 +1,102 @@
+#![forbid(unsafe_code)]
+//! The report for people, in the manner of a compiler error: what and how much, the source line, how it hangs together,
+//! what can be done, and the stack without the plumbing.
+
+mod source;
+mod stack;
+mod circle;
+mod tree;
+mod leak;
+
+use std::fmt::Write;
+
+use heapcheck_rt::foreign::Reason;
+
+use crate::explain::Explained;
+use crate::figures::{bytes, counted};
+use crate::look::{ERROR, Look, NOTE};
+use crate::plumbing::first_own;
+use crate::verdict::Verdict;
+
+/// Leaks that are told in full; the rest is counted.
+const LEAKS_MAX: usize = 20;
+
+/// Writes what was found in one unit.
+pub(crate) fn render(unit: &Explained, look: Look) -> String {
+    let mut text = String::new();
+    for fault in &unit.faults {
+        // Of a block that is gone the size may be gone, too.
+        let size =
+            if fault.bytes > 0 { format!(" of a block of {}", bytes(fault.bytes)) } else { String::new() };
+        leak::title(&mut text, ERROR, "error", &format!("{}{size}", fault.what), look);
+        if let Some((what, frames)) = fault.stacks.first()
+            && let Some(own) = first_own(frames)
+        {
+            source::render(&mut text, &frames[own], what, look);
+        }
+        for (what, frames) in &fault.stacks {
+            item(&mut text, NOTE, "note", &format!("{what}:"), look);
+            stack::render(&mut text, frames, false, look);
+        }
+        text.push('\n');
+    }
+    let told: Vec<_> = unit.leaks.iter().filter(|leak| !leak.is_owned).collect();
+    for leak in told.iter().take(LEAKS_MAX) {
+        leak::render(&mut text, leak, look);
+        text.push('\n');
+    }
+    if let Some(more) = told.get(LEAKS_MAX..).filter(|more| !more.is_empty()) {
+        let sum = more.iter().map(|leak| leak.bytes + leak.retained_bytes).sum();
+        let count = counted(more.len() as u64, "more leak");
+        let what =
+            format!("{count} of {} in all; `cargo heapcheck report --format json` has them", bytes(sum));
+        leak::title(&mut text, NOTE, "note", &what, look);
+        text.push('\n');
+    }
+    for note in &unit.notes {
+        leak::title(&mut text, NOTE, "note", note, look);
+    }
+    text.push_str(&summary(unit));
+    if let Verdict::None(reason) = &unit.verdict
+        && let Some(hint) = hint(reason)
+    {
+        let _ = writeln!(text, "heapcheck: hint: {hint}");
+    }
+    text
+}
+
+/// Where more is found about what was just told.
+pub(crate) fn more() -> String {
+    "heapcheck: hint: `cargo heapcheck report -v` tells it again with all frames, `--format json` for machines\n"
+        .to_string()
+}
+
+/// The last line: what it came to.
+pub(crate) fn summary(unit: &Explained) -> String {
+    let whose = unit.test.as_ref().unwrap_or(&unit.program);
+    let suppressed = match unit.suppressed_bytes {
+        0 => String::new(),
+        sum => format!("; {} suppressed", bytes(sum)),
+    };
+    match &unit.verdict {
+        Verdict::Clean => format!("heapcheck: `{whose}` is clean{suppressed}\n"),
+        Verdict::Leaked if unit.leaked_blocks == 0 => format!("heapcheck: `{whose}` freed memory wrongly\n"),
+        Verdict::Leaked => {
+            let (sum, count) = (bytes(unit.leaked_bytes), counted(unit.leaked_blocks, "block"));
+            format!("heapcheck: `{whose}` leaked {sum} in {count}{suppressed}\n")
+        }
+        Verdict::Failed => format!("heapcheck: `{whose}` failed\n"),
+        Verdict::None(reason) => format!("heapcheck: no verdict on `{whose}`: {reason}\n"),
+    }
+}
+
+/// What can be done about a program without a verdict.
+pub(crate) fn hint(reason: &str) -> Option<&'static str> {
+    Reason::ALL.iter().find(|known| known.text() == reason).map(|known| known.hint())
+}
+
+/// A line below an entry, as rustc has them: `= help: ..`.
+fn item(text: &mut String, style: anstyle::Style, label: &str, what: &str, look: Look) {
+    let label = look.paint(style, label);
+    let _ = writeln!(text, "   = {label}: {what}");
+}

@@ -1,0 +1,49 @@
+#![forbid(unsafe_code)]
+//! One line of a call stack, and how its place is written.
+
+use std::path::Path;
+
+/// One line of a call stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// The function, demangled; where nothing knows it, the file and the address in it.
+    pub(crate) function: String,
+    /// Whether the function is known.
+    pub(crate) is_named: bool,
+    /// The source file.
+    pub(crate) file: Option<String>,
+    /// The line in it.
+    pub(crate) line: Option<u32>,
+    /// The column in that.
+    pub(crate) column: Option<u32>,
+    /// Whether the function was inlined into the one of the next frame.
+    pub(crate) is_inlined: bool,
+    /// The path of the loaded file.
+    pub(crate) module: String,
+    /// The return address, as it was recorded.
+    pub(crate) pc: u64,
+    /// The address of the call in the file.
+    pub(crate) address: u64,
+    /// The function, as the linker knows it.
+    pub(crate) linkage: Option<String>,
+}
+
+/// `file:line` of a frame, below the current folder where it lies there.
+pub(crate) fn place(frame: &Frame) -> Option<String> {
+    let file = shown(frame.file.as_deref()?);
+    Some(match frame.line {
+        Some(line) => format!("{file}:{line}"),
+        None => file,
+    })
+}
+
+/// A path as people write it: relative to the current folder when it lies below that.
+pub(crate) fn shown(file: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = Path::new(file);
+    // Of a file in cargo's registry the crate and its version are enough.
+    match file.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/')) {
+        Some((_, rest)) => rest.to_string(),
+        None => path.strip_prefix(&here).unwrap_or(path).to_string_lossy().into_owned(),
+    }
+}

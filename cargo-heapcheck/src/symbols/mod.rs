@@ -1,0 +1,144 @@
+#![forbid(unsafe_code)]
+//! From return addresses to functions, files and lines, by the debug information of the files they lie in.
+//!
+//! Each file is loaded once and only when something of it is asked for: loading costs tens of milliseconds. Each
+//! address is looked up once, too: the outer frames of a thousand stacks are mostly the same.
+
+mod frame;
+pub(crate) mod debug_file;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use addr2line::{Loader, demangle_auto};
+use heapcheck_rt::record::{Module, Record};
+
+pub(crate) use debug_file::is_libc;
+pub(crate) use frame::{Frame, place, shown};
+
+/// The loaded files.
+#[derive(Default)]
+pub(crate) struct Symbols {
+    files: HashMap<FileKey, File>,
+    problems: Vec<String>,
+}
+
+/// A path, and the build id of what was loaded from there.
+type FileKey = (Vec<u8>, Vec<u8>);
+
+/// A file, and what was looked up in it.
+struct File {
+    loader: Option<Loader>,
+    frames: HashMap<u64, Rc<[Frame]>>,
+}
+
+impl Symbols {
+    /// Finds the frames of a trace, innermost first.
+    pub(crate) fn find_frames(&mut self, record: &Record, trace: u32) -> Vec<Frame> {
+        let Some(found) = record.trace(trace) else { return Vec::new() };
+        let mut frames = Vec::new();
+        for &pc in &found.pcs {
+            // A return address may be the first of the next function; the call lies before it.
+            let call = pc.saturating_sub(1);
+            match record.module_of(call, trace) {
+                Some(module) => {
+                    let address = call.wrapping_sub(module.base);
+                    let known = self.file(record, module).find(address, &module.path);
+                    frames.extend(known.iter().map(|frame| Frame { pc, ..frame.clone() }));
+                }
+                None => frames.push(Frame { function: format!("{pc:#x}"), pc, ..Frame::default() }),
+            }
+        }
+        frames
+    }
+
+    /// What a person should know about the files that were asked since the last call.
+    pub(crate) fn take_problems(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.problems)
+    }
+
+    fn file(&mut self, record: &Record, module: &Module<Vec<u8>>) -> &mut File {
+        let key = (module.path.clone(), module.build_id.clone());
+        let problems = &mut self.problems;
+        self.files.entry(key).or_insert_with(|| {
+            let path = String::from_utf8_lossy(&module.path).into_owned();
+            let found = debug_file::find(Path::new(&path), &module.build_id, record.begin.start_time_ns);
+            problems.extend(found.problem);
+            let loader = found.path.and_then(|path| Loader::new_with_sup(path, found.supplement).ok());
+            File { loader, frames: HashMap::new() }
+        })
+    }
+}
+
+impl File {
+    fn find(&mut self, address: u64, path: &[u8]) -> Rc<[Frame]> {
+        let loader = &self.loader;
+        let found = self.frames.entry(address).or_insert_with(|| {
+            let module = String::from_utf8_lossy(path).into_owned();
+            match loader {
+                Some(loader) => find_frames(loader, &module, address).into(),
+                None => [unknown(address, &module)].into(),
+            }
+        });
+        Rc::clone(found)
+    }
+}
+
+/// The functions at an address: by debug information, else by the symbol table, else none.
+fn find_frames(loader: &Loader, module: &str, address: u64) -> Vec<Frame> {
+    let mut frames = find_inlined(loader, module, address);
+    if frames.is_empty() {
+        frames.push(match loader.find_symbol(address) {
+            Some(symbol) => Frame {
+                function: demangled(symbol),
+                is_named: true,
+                linkage: Some(symbol.to_string()),
+                ..unknown(address, module)
+            },
+            None => unknown(address, module),
+        });
+    }
+    frames
+}
+
+fn find_inlined(loader: &Loader, module: &str, address: u64) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    let Ok(mut found) = loader.find_frames(address) else { return frames };
+    while let Ok(Some(frame)) = found.next() {
+        let linkage = frame.function.as_ref().and_then(|f| f.raw_name().ok().map(Cow::into_owned));
+        let language = frame.function.as_ref().and_then(|function| function.language);
+        // The symbol table names what debug information without names does not.
+        let by_symbol = || loader.find_symbol(address).map(str::to_string);
+        let linkage = linkage.or_else(by_symbol);
+        let name = linkage.as_deref().map(|name| demangle_auto(Cow::Borrowed(name), language).into_owned());
+        let location = frame.location;
+        frames.push(Frame {
+            is_named: name.is_some(),
+            function: name.unwrap_or_else(|| unknown(address, module).function),
+            file: location.as_ref().and_then(|location| location.file).map(str::to_string),
+            line: location.as_ref().and_then(|location| location.line).filter(|&line| line > 0),
+            column: location.as_ref().and_then(|location| location.column).filter(|&column| column > 0),
+            is_inlined: true,
+            linkage,
+            ..unknown(address, module)
+        });
+    }
+    if let Some(last) = frames.last_mut() {
+        last.is_inlined = false;
+    }
+    frames
+}
+
+fn demangled(symbol: &str) -> String {
+    // The version of a dynamic symbol is the linker's affair.
+    let symbol = symbol.split('@').next().unwrap_or(symbol);
+    demangle_auto(Cow::Borrowed(symbol), None).into_owned()
+}
+
+/// A frame of which only the address is known: `libfoo.so+0x1234`.
+fn unknown(address: u64, path: &str) -> Frame {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    Frame { function: format!("{name}+{address:#x}"), module: path.to_string(), address, ..Frame::default() }
+}
