@@ -2,7 +2,7 @@
     unsafe_code,
     reason = "the bench maps the memory of its heap and reads it raw, as the runtime does"
 )]
-//! How long marking and classification take on a heap laid out as the runtime's: 64 KiB spans of one size class, 16 bytes of metadata a
+//! How long marking with its census and classification take on a heap laid out as the runtime's: 64 KiB spans of one size class, 16 bytes of metadata a
 //! block, blocks of 48 to 200 bytes whose first three words point to other blocks at random.
 //!
 //! `cargo bench --bench mark -- [millions of blocks].. [small|huge]` prints the least of several runs in ms, for one and
@@ -134,7 +134,7 @@ impl Heap {
         let range = roots.as_ptr_range();
         let strong = [Root { lo: range.start as usize, hi: range.end as usize }];
         let roots = Roots { words: &[], strong: &strong, weak: &[], ends: true };
-        let marking = Marking::new(self, roots, marks, std::thread::yield_now);
+        let marking = Marking::new(self, roots, marks, std::thread::yield_now).counting();
         let mut stacks = vec![vec![Slot { id: 0, base: 0 }; stack]; markers];
         let begin = Instant::now();
         std::thread::scope(|scope| {
@@ -151,7 +151,9 @@ impl Heap {
     /// Classifies all blocks; returns the milliseconds.
     fn classify(&self) -> f64 {
         let begin = Instant::now();
-        let leaks = classify(&Vectors, self, |_| true).expect("the bench has memory");
+        let mut slots = vec![];
+        self.each_live(&mut |slot, _| slots.push(slot));
+        let leaks = classify(&Vectors, self, slots.into_iter()).expect("the bench has memory");
         let ms = begin.elapsed().as_secs_f64() * 1e3;
         assert_eq!(leaks.blocks().len(), self.addrs.len());
         ms

@@ -17,6 +17,9 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// Size classes of pieces: 4 KiB, 8 KiB, ... Sixty-four GiB is the largest.
 const CLASSES: usize = 25;
 
+/// A table of this size is used all over: fewer, larger pages cost less than half to touch and to look up.
+const HUGE_FROM: usize = 4 << 20;
+
 /// From this size on a free piece keeps no memory.
 const DISCARD_BYTES: usize = 64 << 10;
 
@@ -91,6 +94,13 @@ fn class_of(bytes: usize) -> Result<(usize, usize), OutOfMemory> {
     if class < CLASSES { Ok((class, size)) } else { Err(OutOfMemory) }
 }
 
+/// A number that is zero when all of its bits are.
+pub(crate) trait Zero: Copy {}
+
+impl Zero for u8 {}
+impl Zero for u32 {}
+impl Zero for u64 {}
+
 /// A vector of plain values in the arena. It gives its memory back when dropped.
 #[derive(Debug)]
 pub(crate) struct Buf<T: Copy> {
@@ -124,6 +134,20 @@ impl<T: Copy> Buf<T> {
         self.address = address;
         self.bytes = bytes;
         Ok(())
+    }
+
+    /// So many items of zeros, of which none is touched yet. `T` is a number.
+    pub(crate) fn zeros(arena: &'static Arena, len: usize) -> Result<Self, OutOfMemory>
+    where
+        T: Zero,
+    {
+        let mut buf = Self::new(arena);
+        buf.make_room(len)?;
+        if buf.bytes >= HUGE_FROM {
+            sys::want_huge_pages(buf.address, buf.bytes);
+        }
+        buf.len = len;
+        Ok(buf)
     }
 
     /// Forgets the items, keeps the memory.

@@ -12,9 +12,9 @@ use crate::emit::{self, Recorder};
 use crate::findings::{Findings, kind_of, retained_of};
 use crate::heap::meta::{EARLY, IGNORED, Live};
 use crate::intervals::Span;
-use crate::mark::{Root, Roots as MarkRoots};
+use crate::mark::{Census, Root, Roots as MarkRoots};
 use crate::maps::Maps;
-use crate::markers::{mark, marks_of};
+use crate::markers::{mark, mark_more, marks_of};
 use crate::modules::{Modules, Role};
 use crate::options::{Mode, Options, Roots as RootSwitches, StopWays};
 use crate::record::{Check, LeakKind, Moment};
@@ -68,15 +68,17 @@ fn inspect(
     let maps = Maps::read(&SCRATCH).map_err(|_| Failed("/proc/self/maps cannot be read"))?;
     let _readable = MadeReadable::open(&maps, &heap, &SCRATCH)?;
     let roots = collect_roots(request, options, modules, &maps, &stopped, facts.as_slice())?;
-    let mut bytes = Buf::new(&SCRATCH);
-    bytes.resize(heap.slots(), 0u8)?;
-    mark_from(&heap, request.mode, options, &roots, &mut bytes)?;
+    let mut bytes = Buf::zeros(&SCRATCH, heap.slots())?;
+    let census = mark_from(&heap, request.mode, options, &roots, &mut bytes)?;
     let marked_at = sys::monotonic_ns();
     let mut suppressions = Suppressions::read(options, CONFIG.suppressions());
-    let leaks = find_leaks(request, &heap, modules, &mut bytes, &mut suppressions, findings)?;
-    add_doubtful(request, &heap, &mut bytes, findings)?;
+    let lost = find_lost(&heap, &census, &mut bytes)?;
+    let leaks = find_leaks(request, &heap, modules, lost, &mut bytes, &mut suppressions, findings)?;
+    if census.doubtful > 0 {
+        add_doubtful(request, &heap, &mut bytes, findings)?;
+    }
     findings.group();
-    count(&heap, &stopped, findings);
+    count(&census, &stopped, findings);
     let totals = &mut findings.totals;
     (totals.stop_ns, totals.mark_ns) = (stopped_at - began, marked_at - stopped_at);
     totals.classify_ns = sys::monotonic_ns() - marked_at;
@@ -198,7 +200,7 @@ fn collect_roots(
 
 fn mark_from(
     heap: &StoppedHeap, mode: Mode, options: &Options<'_>, roots: &Roots, bytes: &mut Buf<u8>,
-) -> Result<(), OutOfMemory> {
+) -> Result<Census, OutOfMemory> {
     let root = |range: &roots::RootRange| Root { lo: range.span.start, hi: range.span.end };
     let (mut strong, mut weak, mut words) = (Buf::new(&SCRATCH), Buf::new(&SCRATCH), Buf::new(&SCRATCH));
     for range in roots.strong.as_slice() {
@@ -245,11 +247,6 @@ fn vanished_threads() -> Result<Buf<bool>, OutOfMemory> {
     outcome.map(|()| vanished)
 }
 
-/// Marks further blocks with all that they reach.
-fn mark_more(heap: &StoppedHeap, blocks: &[usize], bytes: &mut Buf<u8>) -> Result<(), OutOfMemory> {
-    mark(heap, MarkRoots { words: blocks, strong: &[], weak: &[], ends: false }, bytes, &SCRATCH)
-}
-
 /// Whether a block counts in this check.
 fn counts(request: &Request, live: &Live) -> bool {
     let late_enough = request.mode != Mode::Minimal || live.state & EARLY == 0;
@@ -275,31 +272,32 @@ fn has_program_frame(modules: &Modules, trace: u32) -> bool {
 /// Classifies what was not reached. Blocks of ld.so and suppressed ones are then reached after all, with what hangs on
 /// them, and the rest is classified anew.
 fn find_leaks(
-    request: &Request, heap: &StoppedHeap, modules: &Modules, bytes: &mut Buf<u8>, suppressions: &mut Suppressions,
-    findings: &mut Findings,
+    request: &Request, heap: &StoppedHeap, modules: &Modules, lost: Buf<Slot>, bytes: &mut Buf<u8>,
+    suppressions: &mut Suppressions, findings: &mut Findings,
 ) -> Result<Option<Leaks<ArenaMemory>>, OutOfMemory> {
     if request.mode == Mode::Draconian {
         return add_unfreed(request, heap, modules, suppressions, findings).map(|()| None);
     }
     let mut excused = Buf::new(&SCRATCH);
     let trusts_loader = CONFIG.options().is_none_or(|options| options.roots.has(RootSwitches::DTV));
-    for_each_unreached(heap, bytes, |slot, live| {
+    for slot in lost.as_slice() {
+        let Some(live) = SPANS.meta(slot.id).live() else { continue };
         if (trusts_loader && is_loaders(modules, live.trace)) || THREADS.is_inherited(live.thread) {
             excused.push(slot.base)?;
         } else if let Some(rule) = suppressions.find(modules, live.trace) {
             excused.push(slot.base)?;
-            if counts(request, live) {
+            if counts(request, &live) {
                 suppressions.count(rule, live.size as u64);
-                findings.add(LeakKind::Direct, live, true, (0, 0))?;
+                findings.add(LeakKind::Direct, &live, true, (0, 0))?;
             }
         }
-        Ok(())
-    })?;
+    }
     if !excused.as_slice().is_empty() {
-        mark_more(heap, excused.as_slice(), bytes)?;
+        mark_more(heap, excused.as_slice(), bytes, &SCRATCH)?;
     }
     let marks = marks_of(bytes);
-    let leaks = classify(&ArenaMemory(&SCRATCH), heap, |slot: Slot| !marks.is_marked(slot.id))?;
+    let still_lost = lost.as_slice().iter().filter(|slot| marks.is_lost(slot.id));
+    let leaks = classify(&ArenaMemory(&SCRATCH), heap, still_lost.copied())?;
     for (number, block) in leaks.blocks().iter().enumerate() {
         let Some(live) = SPANS.meta(block.slot.id).live() else { continue };
         if counts(request, &live) {
@@ -310,20 +308,21 @@ fn find_leaks(
     Ok(Some(leaks))
 }
 
-fn for_each_unreached(
-    heap: &StoppedHeap, bytes: &mut Buf<u8>, mut visit: impl FnMut(Slot, &Live) -> Result<(), OutOfMemory>,
-) -> Result<(), OutOfMemory> {
+/// The live blocks that nothing reaches. Where the census saw none, nobody walks.
+fn find_lost(heap: &StoppedHeap, census: &Census, bytes: &mut Buf<u8>) -> Result<Buf<Slot>, OutOfMemory> {
+    let mut lost = Buf::new(&SCRATCH);
     let marks = marks_of(bytes);
-    let mut outcome = Ok(());
-    heap.each_live(&mut |slot, _| {
-        if outcome.is_ok()
-            && !marks.is_marked(slot.id)
-            && let Some(live) = SPANS.meta(slot.id).live()
-        {
-            outcome = visit(slot, &live);
+    let mut index = 0;
+    while lost.as_slice().len() < census.lost && index < heap.runs() {
+        let run = heap.run(index);
+        for slot in run.iter().flat_map(|run| (0..run.slots).map(|index| run.slot(index))) {
+            if marks.is_lost(slot.id) {
+                lost.push(slot)?;
+            }
         }
-    });
-    outcome
+        index += 1;
+    }
+    Ok(lost)
 }
 
 fn add_unfreed(
@@ -368,17 +367,17 @@ fn add_doubtful(
     outcome
 }
 
-fn count(heap: &StoppedHeap, stopped: &Stopped, findings: &mut Findings) {
+fn count(census: &Census, stopped: &Stopped, findings: &mut Findings) {
     let totals = &mut findings.totals;
-    let any_ignored = ANNOTATIONS.any_ignored();
-    heap.each_live(&mut |slot, size| {
-        totals.live_blocks += 1;
-        totals.live_bytes += size as u64;
-        if any_ignored && SPANS.meta(slot.id).live().is_some_and(|live| live.state & IGNORED != 0) {
-            totals.ignored_blocks += 1;
-            totals.ignored_bytes += size as u64;
-        }
-    });
+    (totals.live_blocks, totals.live_bytes) = (census.blocks as u64, census.bytes as u64);
+    if ANNOTATIONS.any_ignored() {
+        SPANS.each_live(|_, meta| {
+            if let Some(live) = meta.live().filter(|live| live.state & IGNORED != 0) {
+                totals.ignored_blocks += 1;
+                totals.ignored_bytes += live.size as u64;
+            }
+        });
+    }
     THREADS.each(|thread| totals.allocations += thread.allocations.load(Relaxed));
     totals.frees = totals.allocations.saturating_sub(totals.live_blocks);
     totals.traces = DEPOT.count() as u64;

@@ -10,7 +10,7 @@
 
 use crate::arch;
 use crate::arena::{Arena, Buf};
-use crate::mark::{Marking, Marks, Roots};
+use crate::mark::{Census, Marking, Marks, Roots};
 use crate::space::{Grow, OutOfMemory, Slot, Space};
 use crate::stopped_heap::StoppedHeap;
 use crate::sys;
@@ -47,13 +47,26 @@ pub(crate) fn marks_of(bytes: &mut Buf<u8>) -> Marks<'_> {
     Marks::new(unsafe { core::slice::from_raw_parts(slice.as_ptr().cast::<AtomicU8>(), slice.len()) })
 }
 
-/// Marks everything that the roots reach.
+/// Marks everything that the roots reach, and counts what lives.
 pub(crate) fn mark(
     space: &StoppedHeap, roots: Roots<'_>, bytes: &mut Buf<u8>, arena: &'static Arena,
+) -> Result<Census, OutOfMemory> {
+    let marking = Marking::new(space, roots, marks_of(bytes), sys::yield_now).counting();
+    with_helpers(&marking, helpers_for(space), arena)?;
+    Ok(marking.census())
+}
+
+/// Marks what a few further blocks reach.
+pub(crate) fn mark_more(
+    space: &StoppedHeap, blocks: &[usize], bytes: &mut Buf<u8>, arena: &'static Arena,
 ) -> Result<(), OutOfMemory> {
+    let roots = Roots { words: blocks, strong: &[], weak: &[], ends: false };
     let marking = Marking::new(space, roots, marks_of(bytes), sys::yield_now);
-    let count = if space.slots() < ALONE_SLOTS { 1 } else { sys::processors().clamp(1, MARKERS_MAX) };
-    with_helpers(&marking, count - 1, arena)
+    with_helpers(&marking, helpers_for(space), arena)
+}
+
+fn helpers_for(space: &StoppedHeap) -> usize {
+    if space.slots() < ALONE_SLOTS { 0 } else { sys::processors().clamp(1, MARKERS_MAX) - 1 }
 }
 
 fn with_helpers(

@@ -46,16 +46,16 @@ impl<M: Memory> Leaked<M> {
     pub(super) fn collect(
         memory: &M,
         space: &impl Space,
-        chosen: impl Fn(Slot) -> bool,
+        chosen: impl Iterator<Item = Slot>,
     ) -> Result<Self, OutOfMemory> {
         let mut leaked = Self { blocks: memory.buf(), bits: memory.buf(), before: memory.buf() };
-        leaked.bits.resize(space.slots().div_ceil(64), 0)?;
-        for run in (0..space.runs()).filter_map(|index| space.run(index)) {
-            for slot in (0..run.slots).map(|index| run.slot(index)).filter(|&slot| chosen(slot)) {
-                if let Some(size) = space.live_size(slot) {
-                    leaked.blocks.push(Block { slot, size })?;
-                    leaked.bits.as_mut_slice()[slot.id as usize / 64] |= 1 << (slot.id % 64);
+        for slot in chosen {
+            if let Some(size) = space.live_size(slot) {
+                if leaked.blocks.as_slice().is_empty() {
+                    leaked.bits.resize(space.slots().div_ceil(64), 0)?;
                 }
+                leaked.blocks.push(Block { slot, size })?;
+                leaked.bits.as_mut_slice()[slot.id as usize / 64] |= 1 << (slot.id % 64);
             }
         }
         leaked.blocks.as_mut_slice().sort_unstable_by_key(|block| block.slot.id);

@@ -52,13 +52,11 @@ pub struct Leaks<M: Memory> {
     owners: Owners<M>,
 }
 
-/// Classifies the live blocks in the slots that are `chosen`. Others do not count, not even as owners.
-///
-/// `chosen` is asked about free slots as well.
+/// Classifies the live blocks in the slots that are `chosen`, each named once. Others do not count, not even as owners.
 pub fn classify<M: Memory>(
     memory: &M,
     space: &impl Space,
-    chosen: impl Fn(Slot) -> bool,
+    chosen: impl Iterator<Item = Slot>,
 ) -> Result<Leaks<M>, OutOfMemory> {
     let leaked = Leaked::collect(memory, space, chosen)?;
     let graph = Graph::link(memory, space, &leaked)?;

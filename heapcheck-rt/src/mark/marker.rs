@@ -10,7 +10,7 @@
 //! The two short queues hold blocks whose memory has been asked for: *being measured* waits for the size of a block,
 //! *on its way* for its size and its words.
 
-use super::pool::{Batch, Sighting, Work};
+use super::pool::{Batch, Census, Sighting, Work};
 use super::{HUGE_BYTES, Marking, Root};
 use crate::space::{Run, Slot, Space};
 
@@ -69,6 +69,7 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
                 Work::Blocks(batch) => self.scan_batch(&batch),
                 Work::Sweep { from, to } => self.each_run(from, to, Self::sweep),
                 Work::Ends { from, to } => self.each_run(from, to, Self::doubt_ended),
+                Work::Count { from, to } => self.each_run(from, to, Self::count),
                 Work::Done => return,
             }
             self.follow();
@@ -245,6 +246,24 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
                 self.mark(slot);
             }
         }
+    }
+
+    /// Counts the live blocks of `run`, all of which is marked by now that ever will be.
+    fn count(&mut self, run: Run) {
+        let (space, marks) = (self.marking.space, self.marking.marks);
+        let mut census = Census::default();
+        for slot in (0..run.slots).map(|index| run.slot(index)) {
+            let Some(size) = space.live_size(slot) else { continue };
+            census.blocks += 1;
+            census.bytes += size;
+            if !marks.is_marked(slot.id) {
+                marks.set_lost(slot.id);
+                census.lost += 1;
+            } else if marks.is_doubtful(slot.id) {
+                census.doubtful += 1;
+            }
+        }
+        self.sighting.census += census;
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   0 ──> ENDED ──> MARKED [DOUBTFUL] ──> MARKED [DOUBTFUL] SCANNED
-//!   └───────────────────^──────────────────────────^
+//!   └───────│───────────^──────────────────────────^
+//!           └─> LOST ───┘    when all is marked, the live blocks that are not; what excuses one marks it after all
 //! ```
 //!
 //! A locked instruction waits for every load before it, and the loads are what marking waits for: with a bitmap and
@@ -23,6 +24,7 @@ const ENDED: u8 = 1;
 const MARKED: u8 = 2;
 const DOUBTFUL: u8 = 4;
 const SCANNED: u8 = 8;
+const LOST: u8 = 16;
 
 /// The marks of all blocks.
 #[derive(Clone, Copy)]
@@ -53,6 +55,18 @@ impl<'a> Marks<'a> {
     pub(super) fn mark(&self, id: BlockId, doubtful: bool, scanned: bool) {
         let bits = MARKED | if doubtful { DOUBTFUL } else { 0 } | if scanned { SCANNED } else { 0 };
         self.bytes[id as usize].store(bits, Relaxed);
+    }
+
+    /// Whether the block was found live and unmarked when all was marked, and has not been marked since.
+    #[inline]
+    pub fn is_lost(&self, id: BlockId) -> bool {
+        self.get(id) == LOST
+    }
+
+    /// Notes that the block is live and that nothing reaches it.
+    #[inline]
+    pub(super) fn set_lost(&self, id: BlockId) {
+        self.bytes[id as usize].store(LOST, Relaxed);
     }
 
     /// Remembers an end pointer, unless the block is marked.

@@ -26,6 +26,11 @@
 //!
 //! A mark on a slot that has no live block means nothing: a pointer to the first byte of a slot is believed without
 //! asking whether the slot is live, because that answer lies in memory of its own.
+//!
+//! ## The census
+//!
+//! When all is marked, the markers may walk over the facts of all blocks once more and count: what lives, what is lost,
+//! what is doubtful. Whoever wants to see the lost blocks need not walk when there are none.
 
 mod marks;
 mod pool;
@@ -34,6 +39,7 @@ mod marker;
 mod tests;
 
 pub use marks::Marks;
+pub use pool::Census;
 
 use crate::space::{Slot, Space};
 use marker::Marker;
@@ -81,6 +87,17 @@ impl<'a, S: Space> Marking<'a, S> {
     pub fn new(space: &'a S, roots: Roots<'a>, marks: Marks<'a>, yield_now: fn()) -> Self {
         let pool = Pool::new(roots, space.runs(), space.slots(), yield_now);
         Self { space, roots, marks, pool }
+    }
+
+    /// The same marking with a census at its end.
+    pub fn counting(mut self) -> Self {
+        self.pool.count_at_the_end();
+        self
+    }
+
+    /// What was counted, when all who called [`Marking::run`] have returned.
+    pub fn census(&self) -> Census {
+        self.pool.census()
     }
 
     /// Marks until everything is marked. Any number of threads may call this at the same time, each with a stack of

@@ -5,7 +5,7 @@
 //!            strong roots ──> weak roots ──> end pointers ──┐ <─┐
 //!             │       ↑        │      ↑        │       ↑    │   │ found more
 //!             └ sweep ┘        └ sweep┘        └ sweep ┘    ├───┘
-//!            while blocks were left unscanned               └──> done
+//!            while blocks were left unscanned               └──> census ──> done
 //! ```
 //!
 //! There is no barrier and no fixed number of markers. A marker that finds nothing to do steps aside; the last one at
@@ -13,6 +13,7 @@
 //! waited for. All of this happens under one spin lock, once for each piece of work, so that every step is easy to
 //! believe; a marker inside its piece only ever reads [`Pool::is_hungry`].
 
+use core::ops::AddAssign;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 
@@ -40,8 +41,32 @@ pub(super) enum Work {
     Sweep { from: usize, to: usize },
     /// Mark what only end pointers point to in the runs `from..to`.
     Ends { from: usize, to: usize },
+    /// Count what lives in the runs `from..to`.
+    Count { from: usize, to: usize },
     /// Nothing is left, for anybody.
     Done,
+}
+
+/// What lives in a heap, when all is marked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Live blocks.
+    pub blocks: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Those that nothing reaches.
+    pub lost: usize,
+    /// Those that only weak roots and end pointers reach.
+    pub doubtful: usize,
+}
+
+impl AddAssign for Census {
+    fn add_assign(&mut self, other: Self) {
+        self.blocks += other.blocks;
+        self.bytes += other.bytes;
+        self.lost += other.lost;
+        self.doubtful += other.doubtful;
+    }
 }
 
 /// Some blocks, by their first bytes.
@@ -67,12 +92,15 @@ pub(super) struct Sighting {
     pub(super) saw_end: bool,
     /// So many blocks were unscanned in the runs it swept.
     pub(super) swept: usize,
+    /// This is what it counted.
+    pub(super) census: Census,
 }
 
 const STRONG: u8 = 0;
 const WEAK: u8 = 1;
 const ENDS: u8 = 2;
-const DONE: u8 = 3;
+const COUNT: u8 = 3;
+const DONE: u8 = 4;
 
 /// Keeps what every marker reads all the time off the cache line that the lock holder writes.
 #[repr(align(128))]
@@ -100,6 +128,9 @@ pub(super) struct Pool<'a> {
     left_unscanned: AtomicBool,
     saw_end: AtomicBool,
     swept: AtomicUsize,
+    counts: bool,
+    /// Blocks, bytes, lost and doubtful blocks.
+    census: [AtomicUsize; 4],
     /// How many markers have stepped aside.
     waiting: Quiet<AtomicUsize>,
     /// Grows whenever one that has stepped aside should look again.
@@ -128,10 +159,24 @@ impl<'a> Pool<'a> {
             left_unscanned: AtomicBool::new(false),
             saw_end: AtomicBool::new(false),
             swept: AtomicUsize::new(0),
+            counts: false,
+            census: [const { AtomicUsize::new(0) }; 4],
             waiting: Quiet(AtomicUsize::new(0)),
             news: Quiet(AtomicUsize::new(0)),
             yield_now,
         }
+    }
+
+    /// Adds a census as the last page. Nobody has joined yet.
+    pub(super) fn count_at_the_end(&mut self) {
+        self.counts = true;
+    }
+
+    /// What was counted so far.
+    pub(super) fn census(&self) -> Census {
+        let _held = self.hold();
+        let [blocks, bytes, lost, doubtful] = self.census.each_ref().map(|sum| sum.load(Relaxed));
+        Census { blocks, bytes, lost, doubtful }
     }
 
     /// Counts the calling marker as one at work, until [`Pool::take`] tells it that all is done.
@@ -212,6 +257,10 @@ impl<'a> Pool<'a> {
             self.saw_end.store(true, Relaxed);
         }
         add(&self.swept, sighting.swept);
+        let Census { blocks, bytes, lost, doubtful } = sighting.census;
+        for (sum, more) in self.census.iter().zip([blocks, bytes, lost, doubtful]) {
+            add(sum, more);
+        }
     }
 
     fn next(&self) -> Option<Work> {
@@ -248,6 +297,7 @@ impl<'a> Pool<'a> {
             STRONG => self.next_of_roots(self.roots.strong),
             WEAK => self.next_of_roots(self.roots.weak),
             ENDS => self.next_runs().map(|(from, to)| Work::Ends { from, to }),
+            COUNT => self.next_runs().map(|(from, to)| Work::Count { from, to }),
             _ => None,
         }
     }
@@ -290,11 +340,11 @@ impl<'a> Pool<'a> {
         self.sweeping.store(false, Relaxed);
         self.root.store(0, Relaxed);
         self.root_at.store(0, Relaxed);
-        let ends_are_next = self.page.load(Relaxed) != STRONG;
-        let page = match ends_are_next {
-            false => WEAK,
-            true if self.roots.ends && self.saw_end.swap(false, Relaxed) => ENDS,
-            true => DONE,
+        let page = match self.page.load(Relaxed) {
+            STRONG => WEAK,
+            WEAK | ENDS if self.roots.ends && self.saw_end.swap(false, Relaxed) => ENDS,
+            WEAK | ENDS if self.counts => COUNT,
+            _ => DONE,
         };
         self.run.store(0, Relaxed);
         self.page.store(page, Relaxed);

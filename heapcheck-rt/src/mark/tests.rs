@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU8;
 
 use super::pool::{Pool, Sighting, Work};
-use super::{HUGE_BYTES, Marking, Marks, ROOT_PIECE_BYTES, Root, Roots};
+use super::{Census, HUGE_BYTES, Marking, Marks, ROOT_PIECE_BYTES, Root, Roots};
 use crate::space::{BlockId, Slot, Space};
 use crate::test_space::{Random, TestSpace};
 
@@ -17,17 +17,29 @@ struct Answer {
     doubtful: BTreeSet<BlockId>,
 }
 
+/// The same marking, with and without a census: both must agree, with each other and with the marks.
 fn mark(space: &TestSpace, roots: Roots<'_>, markers: usize, stack: usize) -> Answer {
+    let answer = mark_with(space, roots, markers, stack, true);
+    assert_eq!(mark_with(space, roots, markers, stack, false), answer);
+    answer
+}
+
+fn mark_with(space: &TestSpace, roots: Roots<'_>, markers: usize, stack: usize, counts: bool) -> Answer {
     let bytes: Vec<AtomicU8> = (0..space.slots()).map(|_| AtomicU8::new(0)).collect();
     let marks = Marks::new(&bytes);
-    let marking = Marking::new(space, roots, marks, std::thread::yield_now);
+    let mut marking = Marking::new(space, roots, marks, std::thread::yield_now);
+    if counts {
+        marking = marking.counting();
+    }
     std::thread::scope(|scope| {
         for _ in 0..markers {
             scope.spawn(|| marking.run(&mut vec![Slot { id: 0, base: 0 }; stack]));
         }
     });
-    let mut answer = Answer::default();
-    space.each_live(&mut |slot, _| {
+    let (mut answer, mut expected) = (Answer::default(), Census::default());
+    space.each_live(&mut |slot, size| {
+        (expected.blocks, expected.bytes) = (expected.blocks + 1, expected.bytes + size);
+        assert_eq!(marks.is_lost(slot.id), counts && !marks.is_marked(slot.id));
         if marks.is_marked(slot.id) {
             answer.marked.insert(slot.id);
         }
@@ -35,6 +47,11 @@ fn mark(space: &TestSpace, roots: Roots<'_>, markers: usize, stack: usize) -> An
             answer.doubtful.insert(slot.id);
         }
     });
+    expected.lost = expected.blocks - answer.marked.len();
+    expected.doubtful = answer.doubtful.len();
+    assert_eq!(marking.census(), if counts { expected } else { Census::default() });
+    let free = (0..space.slots() as BlockId).filter(|id| space.live_size(space.slot(*id)).is_none());
+    assert_eq!(free.filter(|id| marks.is_lost(*id)).count(), 0, "free slots are not lost");
     answer
 }
 
@@ -265,4 +282,20 @@ fn a_marker_that_comes_late_finds_all_done() {
     marking.run(&mut []);
     marking.run(&mut []);
     assert!(Marks::new(&bytes).is_marked(block.id));
+}
+
+#[test]
+fn what_is_excused_after_the_census_is_lost_no_more() {
+    let mut space = TestSpace::new(1);
+    let [excused, held, lost] = [24, 40, 8].map(|size| space.add_block(size));
+    space.write(excused.base + 16, held.base + 8);
+    let bytes: Vec<AtomicU8> = (0..space.slots()).map(|_| AtomicU8::new(0)).collect();
+    let marks = Marks::new(&bytes);
+    let none = Roots { words: &[], strong: &[], weak: &[], ends: true };
+    let marking = Marking::new(&space, none, marks, std::thread::yield_now).counting();
+    marking.run(&mut []);
+    assert_eq!(marking.census(), Census { blocks: 3, bytes: 72, lost: 3, doubtful: 0 });
+    let again = Roots { words: &[excused.base], ..none };
+    Marking::new(&space, again, marks, std::thread::yield_now).run(&mut []);
+    assert_eq!([excused, held, lost].map(|slot| marks.is_lost(slot.id)), [false, false, true]);
 }
