@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use heapcheck_rt::elf::Elf;
 
+use crate::complaint::Complaint;
+
 /// What an executable understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Binary {
@@ -77,6 +79,12 @@ pub(crate) fn short_name(path: &Path) -> String {
 /// The executable that a name on the command line means.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// This tool.
+pub(crate) fn own() -> Result<PathBuf, Complaint> {
+    std::env::current_exe()
+        .map_err(|error| Complaint::no_verdict(format!("cannot find the tool itself: {error}")))
 }
 
 fn contains(name: &[u8], part: &[u8]) -> bool {

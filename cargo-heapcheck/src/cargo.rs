@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::binary::absolute;
+use crate::binary::{absolute, own};
 use crate::chain;
 use crate::complaint::Complaint;
 use crate::ending::Ending;
@@ -25,7 +25,7 @@ use crate::wrapper;
 /// What to test, and how.
 #[derive(Debug)]
 pub(crate) struct Testing {
-    /// What cargo is told to do, before all flags: `test`, or `nextest`, `run`.
+    /// What cargo is told to do, before all flags: `test`, or `bench`, `nextest`, `run`.
     pub(crate) verb: Vec<OsString>,
     /// Cargo's flags, and after `--` those of the harness.
     pub(crate) arguments: Vec<OsString>,
@@ -39,32 +39,24 @@ pub(crate) struct Testing {
     pub(crate) suppressions: Vec<PathBuf>,
 }
 
+/// A cargo that builds, and runs what it has built, through this tool.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Cargo with its environment, still without arguments.
+    pub(crate) command: Command,
+    /// The run that it reports to.
+    pub(crate) run: Run,
+    /// What it builds for.
+    pub(crate) target: String,
+    /// This tool.
+    pub(crate) own: PathBuf,
+}
+
 impl Testing {
     /// Does it, and answers the exit code.
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
-        let version = runtime::ask_version()?;
-        let home = self.home()?;
-        let runtime = runtime::find_or_build(&home)?;
-        let run = Run::begin(&home)?;
-        let target = self.target(&version);
-        let chain = chain::find(&self.cargo_arguments(), &target);
-        let mut handover = Handover::new(
-            run.clone(),
-            runtime,
-            self.mode.clone(),
-            self.depth,
-            self.suppressions.clone(),
-            chain,
-        );
-        handover.asked = Asked::of_cargo(self.cargo_flags());
-        let own = std::env::current_exe()
-            .map_err(|error| Complaint::no_verdict(format!("cannot find the tool itself: {error}")))?;
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let Prepared { mut command, run, target, own } = self.prepare()?;
         command.args(&self.verb).arg("--config").arg(runner_config(&target, &own));
-        handover.send(&mut command);
-        if !self.keeps_build {
-            instrument(&mut command, &home, &version, &own);
-        }
         let status = command.args(self.cargo_arguments()).status();
         let status = status.map_err(|error| {
             Complaint::no_verdict(format!("cannot run `{}`: {error}", command.get_program().display()))
@@ -76,6 +68,33 @@ impl Testing {
             Some(own) if ending == Ending::Failed && self.verb[0] == "run" => own,
             _ => ending.code(),
         })
+    }
+
+    /// Begins a run, and makes a cargo that works for it but has not been told what to do.
+    pub(crate) fn prepare(&self) -> Result<Prepared, Complaint> {
+        let version = runtime::ask_version()?;
+        let home = self.home()?;
+        let runtime = runtime::find_or_build(&home)?;
+        let run = Run::begin(&home)?;
+        let target = self.target(&version);
+        let own = own()?;
+        let chain = chain::find(&self.cargo_arguments(), &target);
+        let mut handover = Handover::new(
+            run.clone(),
+            runtime,
+            self.mode.clone(),
+            self.depth,
+            self.suppressions.clone(),
+            chain,
+        );
+        handover.asked = Asked::of_cargo(self.cargo_flags());
+        handover.also_changes(chain::runner_variable(&target));
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        handover.send(&mut command);
+        if !self.keeps_build {
+            instrument(&mut command, &home, &version, &own);
+        }
+        Ok(Prepared { command, run, target, own })
     }
 
     fn home(&self) -> Result<Home, Complaint> {

@@ -16,10 +16,9 @@ use crate::handover::Chain;
 pub(crate) fn find(arguments: &[&OsString], target: &str) -> Chain {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let config = ask_cargo(arguments);
-    let runner_variable = format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace(['-', '.'], "_"));
     let configured =
         || config["build"]["rustc-wrapper"].as_str().filter(|path| !path.is_empty()).map(str::to_string);
-    let runner = match variable(&runner_variable) {
+    let runner = match variable(&runner_variable(target)) {
         Some(words) => words.split_whitespace().map(str::to_string).collect(),
         None => words(&config["target"][target]["runner"]),
     };
@@ -30,6 +29,11 @@ pub(crate) fn find(arguments: &[&OsString], target: &str) -> Chain {
         Err(_) => configured(),
     };
     Chain { wrapper, runner }
+}
+
+/// The variable by which cargo is told of a runner.
+pub(crate) fn runner_variable(target: &str) -> String {
+    format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace(['-', '.'], "_"))
 }
 
 fn ask_cargo(arguments: &[&OsString]) -> Value {

@@ -81,7 +81,7 @@ pub(crate) struct Handover {
     /// How reports look.
     pub(crate) asked: Asked,
     /// What the person had for the variables that were changed.
-    before: BTreeMap<String, Option<String>>,
+    before: Variables,
 }
 
 impl Handover {
@@ -96,6 +96,12 @@ impl Handover {
     ) -> Self {
         let before = CHANGED.iter().map(|name| (name.to_string(), std::env::var(name).ok())).collect();
         Self { run, runtime, mode, depth, suppressions, chain, asked: Asked::default(), before }
+    }
+
+    /// Remembers one more variable that the subcommand changes.
+    pub(crate) fn also_changes(&mut self, name: String) {
+        let value = std::env::var(&name).ok();
+        self.before.insert(name, value);
     }
 
     /// Gives it to a command.
@@ -135,7 +141,6 @@ impl Handover {
             let values = value[name].as_array().into_iter().flatten();
             values.filter_map(Value::as_str).map(str::to_string).collect::<Vec<_>>()
         };
-        let before = value["before"].as_object().into_iter().flatten();
         Ok(Self {
             run: Run { path: run.into() },
             runtime: runtime.into(),
@@ -147,7 +152,7 @@ impl Handover {
                 colour: Colour::named(&string("colour").unwrap_or_default()),
                 is_verbose: value["verbose"].as_bool().unwrap_or_default(),
             },
-            before: before.map(|(name, value)| (name.clone(), value.as_str().map(str::to_string))).collect(),
+            before: read_before(&value),
         })
     }
 
@@ -156,15 +161,10 @@ impl Handover {
         self.before.get(name)?.as_deref().filter(|value| !value.is_empty())
     }
 
-    /// Makes `command` see the variables as the person had them.
-    fn restore(&self, command: &mut Command) {
-        command.env_remove(VARIABLE);
-        for (name, value) in &self.before {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+    /// Makes `command` see the variables as the person had them before `show-env`.
+    pub(crate) fn hide_from(command: &mut Command) {
+        let text = std::env::var(VARIABLE).unwrap_or_default();
+        restore(&read_before(&serde_json::from_str(&text).unwrap_or_default()), command);
     }
 
     /// Starts a program as the person would have it started.
@@ -177,7 +177,7 @@ impl Handover {
             }
             None => Command::new(program),
         };
-        self.restore(&mut command);
+        restore(&self.before, &mut command);
         command
     }
 
@@ -203,5 +203,23 @@ impl Handover {
             children,
             suppressions: self.suppressions.clone(),
         }
+    }
+}
+
+type Variables = BTreeMap<String, Option<String>>;
+
+fn read_before(message: &Value) -> Variables {
+    let before = message["before"].as_object().into_iter().flatten();
+    before.map(|(name, value)| (name.clone(), value.as_str().map(str::to_string))).collect()
+}
+
+/// Makes `command` see the variables as the person had them.
+fn restore(before: &Variables, command: &mut Command) {
+    command.env_remove(VARIABLE);
+    for (name, value) in before {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
 }

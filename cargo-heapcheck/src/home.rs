@@ -38,6 +38,15 @@ impl Home {
         ask_cargo(manifest).map(Self::of)
     }
 
+    /// Everything that the tool keeps: its folder, and where cargo builds elsewhere, its part of that.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        let elsewhere = self.metadata.as_ref().and_then(|metadata| {
+            let folder = metadata.build_directory.as_ref().filter(|f| **f != metadata.target_directory)?;
+            Some(folder.join("heapcheck").into())
+        });
+        std::iter::once(self.path.clone()).chain(elsewhere).collect()
+    }
+
     fn of(metadata: Metadata) -> Self {
         Self { path: metadata.target_directory.join("heapcheck").into(), metadata: Some(metadata) }
     }

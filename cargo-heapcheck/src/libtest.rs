@@ -24,8 +24,10 @@ pub(crate) struct Asked {
     pub(crate) includes_ignored: bool,
     /// Only ignored tests are run.
     pub(crate) only_ignored: bool,
-    /// Only a list, or the help, is wanted, or benchmarks: nothing to check.
+    /// Only a list, or the help, is wanted: nothing to check.
     pub(crate) is_for_harness: bool,
+    /// Benchmarks are wanted, which the harness runs one after the other.
+    pub(crate) is_bench: bool,
     /// The output of tests that pass is shown.
     pub(crate) shows_output: bool,
     /// One letter a test.
@@ -66,7 +68,8 @@ impl Asked {
                 "--exact" => asked.is_exact = true,
                 "--include-ignored" => asked.includes_ignored = true,
                 "--ignored" => asked.only_ignored = true,
-                "--list" | "--help" | "-h" | "--bench" => asked.is_for_harness = true,
+                "--bench" => asked.is_bench = true,
+                "--list" | "--help" | "-h" => asked.is_for_harness = true,
                 "--nocapture" | "--no-capture" | "--show-output" => asked.shows_output = true,
                 "--quiet" | "-q" => asked.is_quiet = true,
                 "--test" | "--force-run-in-process" | "--shuffle" | "--report-time" | "--ensure-time" => {}

@@ -29,11 +29,16 @@ mod trial;
 mod runner;
 mod chain;
 mod cargo;
+mod shells;
+mod clean;
+mod pages;
 mod typed;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
+use crate::binary::own;
 use crate::complaint::Complaint;
 use crate::handover::Handover;
 
@@ -53,6 +58,12 @@ fn face(arguments: &[OsString]) -> Result<u8, Complaint> {
     match arguments.get(1) {
         Some(first) if first == runner::FACE => runner::act(&arguments[2..]),
         Some(first) if Handover::is_sent() && !typed::is_ours(first) => Err(wrapper::act(&arguments[1..])),
+        // After `show-env` a person types into an environment that is cargo's.
+        _ if Handover::is_sent() => {
+            let mut command = Command::new(own()?);
+            Handover::hide_from(command.args(&arguments[1..]));
+            Err(Complaint::no_verdict(format!("cannot run the tool itself: {}", command.exec())))
+        }
         _ => typed::Typed::read(arguments).act(),
     }
 }

@@ -46,6 +46,9 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
         let error = command.args(arguments).exec();
         return Err(Complaint::file("run", &program, &error));
     }
+    if asked.is_bench {
+        return run_once(&handover, &program, binary, arguments);
+    }
     let harness = Harness { handover, program, binary, asked };
     if std::env::var_os("NEXTEST").is_some()
         && let ([name], true) = (harness.asked.filters.as_slice(), harness.asked.is_exact)

@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use heapcheck_rt::options::{Mode, Stacks};
 
 use crate::cargo::Testing;
+use crate::clean;
 use crate::complaint::Complaint;
 use crate::ending::{ABOUT_CODES, Ending};
 use crate::exec::{Exec, find_program};
@@ -17,12 +18,21 @@ use crate::handover::Depth;
 use crate::home::Home;
 use crate::injection::Injection;
 use crate::look::{Asked, Colour};
+use crate::pages;
 use crate::report::Retelling;
 use crate::runtime;
+use crate::shells::Shell;
+
+const ABOUT: &str = "\
+`cargo test` that also fails on leaks, and explains them
+
+Without a verb the tests of the package are run and checked. `test`, `bench`, `run` and `nextest` take all options of
+cargo's verb besides their own, in any order.";
 
 /// `cargo test` that also fails on leaks, and explains them.
 #[derive(Parser, Debug)]
 #[command(name = "cargo-heapcheck", bin_name = "cargo heapcheck", version, after_help = ABOUT_CODES)]
+#[command(about, long_about = ABOUT)]
 pub(crate) struct Typed {
     #[command(subcommand)]
     verb: Verb,
@@ -35,6 +45,11 @@ enum Verb {
         override_usage = "cargo heapcheck [test] [OPTIONS] [cargo test's options] [-- libtest's options]"
     )]
     Test(TestFlags),
+    /// Run the benchmarks of a package with `cargo bench`, and fail the programs that leak
+    #[command(
+        override_usage = "cargo heapcheck bench [OPTIONS] [cargo bench's options] [-- the harness's options]"
+    )]
+    Bench(TestFlags),
     /// The same under nextest: `run`, `list`, `archive` with their options
     #[command(override_usage = "cargo heapcheck nextest run [OPTIONS] [nextest's options]")]
     Nextest(TestFlags),
@@ -62,6 +77,35 @@ enum Verb {
         /// The package below whose target folder it lies
         #[arg(long, value_name = "PATH")]
         manifest_path: Option<OsString>,
+    },
+    /// Print what another driver of cargo needs in its environment: eval "$(cargo heapcheck show-env)"
+    ShowEnv {
+        /// The shell that reads it
+        #[arg(long, value_enum, default_value = "sh", value_name = "SHELL")]
+        shell: Shell,
+        #[command(flatten)]
+        flags: TestFlags,
+    },
+    /// Remove what heapcheck keeps: its builds, its runtime, the records of its runs
+    Clean {
+        /// The package whose target folder is meant
+        #[arg(long, value_name = "PATH")]
+        manifest_path: Option<OsString>,
+        /// The target folder, where it was named when the tests ran
+        #[arg(long, value_name = "DIR")]
+        target_dir: Option<PathBuf>,
+    },
+    /// Print what makes a shell complete the command line
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual, or write its pages
+    Man {
+        /// A folder for one page a verb
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// Tell again what the last run found, or what one record says
     Report {
@@ -111,8 +155,8 @@ struct TestFlags {
     cargo: Vec<OsString>,
 }
 
-const VERBS: &[&str] = &["test", "nextest", "run", "exec", "runtime", "report", "help"];
-const CARGO_VERBS: &[&str] = &["test", "nextest", "run"];
+/// The verbs that take cargo's flags besides ours.
+const CARGO_VERBS: &[&str] = &["test", "bench", "nextest", "run", "show-env"];
 
 /// What is checked.
 #[derive(Args, Debug)]
@@ -158,7 +202,7 @@ fn mode_of_environment() -> Result<String, Complaint> {
 }
 
 impl TestFlags {
-    fn act(self, verb: &str) -> Result<u8, Complaint> {
+    fn testing(self, verb: &str) -> Result<Testing, Complaint> {
         let mut verb = vec![OsString::from(verb)];
         let mut arguments = self.cargo;
         // nextest has verbs of its own, and wants `--config` after them.
@@ -167,27 +211,35 @@ impl TestFlags {
         {
             verb.push(arguments.remove(0));
         }
-        Testing {
+        Ok(Testing {
             verb,
             arguments,
             mode: self.check.mode()?,
             depth: Depth::named(&self.stacks),
             keeps_build: self.no_rebuild,
             suppressions: self.check.suppressions()?,
-        }
-        .act()
+        })
     }
 }
 
 /// Whether a first argument is of a person's command line, not of cargo's call of a compiler.
 pub(crate) fn is_ours(first: &OsString) -> bool {
-    first == "heapcheck" || VERBS.iter().any(|verb| first == verb)
+    first == "heapcheck" || first == "help" || Typed::command().find_subcommand(first).is_some()
 }
 
-/// The flags of `TestFlags` as they are typed, each with whether it takes a value.
-fn own_flags() -> Vec<(String, bool)> {
-    let all = TestFlags::augment_args(clap::Command::new(""));
-    let named = all.get_arguments().filter_map(|argument| {
+/// The whole command line. The exit codes are of all verbs.
+fn command() -> clap::Command {
+    Typed::command().mut_subcommands(|verb| match verb.get_after_help() {
+        None => verb.after_help(ABOUT_CODES),
+        Some(_) => verb,
+    })
+}
+
+/// Our flags of one of cargo's verbs as they are typed, each with whether it takes a value.
+fn own_flags(verb: &OsString) -> Vec<(String, bool)> {
+    let all = Typed::command();
+    let of_verb = all.find_subcommand(verb).map(clap::Command::get_arguments);
+    let named = of_verb.into_iter().flatten().filter_map(|argument| {
         Some((format!("--{}", argument.get_long()?), argument.get_action().takes_values()))
     });
     named.chain([("--help".to_string(), false), ("-h".to_string(), false)]).collect()
@@ -195,7 +247,7 @@ fn own_flags() -> Vec<(String, bool)> {
 
 /// Sorts a line for cargo: our flags, `--`, and everything that is cargo's as it was typed.
 fn ours_first(arguments: &[OsString]) -> Vec<OsString> {
-    let own = own_flags();
+    let own = own_flags(&arguments[1]);
     let (mut ours, mut theirs) = (arguments[..2].to_vec(), vec![OsString::from("--")]);
     let mut rest = arguments[2..].iter();
     while let Some(argument) = rest.next() {
@@ -226,22 +278,30 @@ impl Typed {
             arguments.remove(1);
         }
         let asks_us = ["--help", "-h", "--version", "-V"];
-        let is_known = |first: &OsString| VERBS.iter().chain(&asks_us).any(|word| first == word);
+        let is_known = |first: &OsString| is_ours(first) || asks_us.iter().any(|word| first == word);
         if !arguments.get(1).is_some_and(is_known) {
             arguments.insert(1, "test".into());
         }
         if CARGO_VERBS.iter().any(|verb| arguments[1] == *verb) {
             arguments = ours_first(&arguments);
         }
-        Self::parse_from(arguments)
+        let matches = command().get_matches_from(arguments);
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
     /// Does it, and answers the exit code.
     pub(crate) fn act(self) -> Result<u8, Complaint> {
         match self.verb {
-            Verb::Test(flags) => flags.act("test"),
-            Verb::Nextest(flags) => flags.act("nextest"),
-            Verb::Run(flags) => flags.act("run"),
+            Verb::Test(flags) => flags.testing("test")?.act(),
+            Verb::Bench(flags) => flags.testing("bench")?.act(),
+            Verb::Nextest(flags) => flags.testing("nextest")?.act(),
+            Verb::Run(flags) => flags.testing("run")?.act(),
+            Verb::ShowEnv { shell, flags } => shell.show(&flags.testing("test")?),
+            Verb::Clean { manifest_path, target_dir } => {
+                clean::act(manifest_path.as_ref(), target_dir.as_deref())
+            }
+            Verb::Completions { shell } => Ok(pages::complete(command(), shell)),
+            Verb::Man { out } => pages::manual(command(), out.as_deref()),
             Verb::Exec { check, stacks, follow_children, look, program } => {
                 let mode = check.mode()?;
                 let suppressions = check.suppressions()?;
