@@ -13,7 +13,7 @@ mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 shift
 [ $# -ge 1 ] || set -- bytes smallvec once_cell slab thread_local arc-swap indexmap crossbeam-channel \
-    crossbeam-queue hashbrown arrayvec either bumpalo petgraph string-interner ropey rayon parking_lot dashmap
+    crossbeam-queue hashbrown arrayvec either bumpalo lasso petgraph string-interner ropey rayon parking_lot dashmap
 
 runtime=$folder/libheapcheck.so
 rustc --edition 2024 --crate-name heapcheck --crate-type cdylib -Copt-level=3 -Cpanic=abort -Ccodegen-units=1 \
