@@ -66,6 +66,7 @@ fn leak_value(unit: &Explained, leak: &Explanation) -> Value {
         "instances": leak.instances,
         "owned": leak.is_owned,
         "type": leak.allocated,
+        "type_full": leak.full_type,
         "program": unit.program,
         "test": unit.test,
         "thread": leak.thread,

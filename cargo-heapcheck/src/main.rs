@@ -11,6 +11,7 @@ mod runtime;
 mod run;
 mod injection;
 mod binary;
+mod types;
 mod symbols;
 mod plumbing;
 mod verdict;

@@ -103,6 +103,7 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
         retained_bytes: retained.1,
         is_owned: draft.is_owned,
         allocated: site.allocated.clone(),
+        full_type: site.typed.as_ref().map(|typed| typed.full.clone()),
         thread: thread.map_or(String::new(), |thread| String::from_utf8_lossy(&thread.name).into_owned()),
         threads: draft.threads.len(),
         is_truncated: site.is_truncated,

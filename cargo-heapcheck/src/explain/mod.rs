@@ -91,6 +91,8 @@ pub(crate) struct Explanation {
     pub(crate) is_owned: bool,
     /// The type of its blocks; of a cycle, of the block that it is drawn from.
     pub(crate) allocated: Option<String>,
+    /// The same with the modules of everything.
+    pub(crate) full_type: Option<String>,
     /// The name of the thread that allocated most of it.
     pub(crate) thread: String,
     /// The number of threads that did.

@@ -10,6 +10,7 @@ use heapcheck_rt::record::Record;
 use super::signature::{self, fnv};
 use crate::plumbing::{allocated_type, first_own};
 use crate::symbols::{Frame, Symbols, place};
+use crate::types::Typed;
 
 /// A place of allocation.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Site {
     pub(crate) own: Option<usize>,
     /// The type of its blocks.
     pub(crate) allocated: Option<String>,
+    /// What debug information says of that.
+    pub(crate) typed: Option<Typed>,
     /// The line of the frame to look at first.
     pub(crate) place: Option<String>,
     /// Equal for places that a person would call the same.
@@ -46,7 +49,9 @@ impl Sites {
         }
         let frames = symbols.find_frames(record, trace);
         let own = first_own(&frames);
-        let allocated = own.and_then(|own| allocated_type(&frames, own));
+        let typed = symbols.find_type(record, trace, &frames);
+        let guessed = || own.and_then(|own| allocated_type(&frames, own));
+        let allocated = typed.as_ref().map(|typed| typed.short.clone()).or_else(guessed);
         let key = fnv(signature::names(&frames, own, allocated.as_deref()));
         let kind_name = allocated.clone().unwrap_or_else(|| format!("#{key}"));
         let next = self.kinds.len() as u32 + 1;
@@ -56,6 +61,7 @@ impl Sites {
             trace: frames,
             own,
             allocated,
+            typed,
             key,
             kind: *self.kinds.entry(kind_name).or_insert(next),
         });

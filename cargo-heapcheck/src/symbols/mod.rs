@@ -15,6 +15,8 @@ use std::rc::Rc;
 use addr2line::{Loader, demangle_auto};
 use heapcheck_rt::record::{Module, Record};
 
+use crate::types::{Call, Typed, Types};
+
 pub(crate) use debug_file::is_libc;
 pub(crate) use frame::{Frame, place, shown};
 
@@ -23,6 +25,7 @@ pub(crate) use frame::{Frame, place, shown};
 pub(crate) struct Symbols {
     files: HashMap<FileKey, File>,
     problems: Vec<String>,
+    types: Types,
 }
 
 /// A path, and the build id of what was loaded from there.
@@ -30,6 +33,8 @@ type FileKey = (Vec<u8>, Vec<u8>);
 
 /// A file, and what was looked up in it.
 struct File {
+    /// Where its debug information lies.
+    path: Option<Rc<Path>>,
     loader: Option<Loader>,
     frames: HashMap<u64, Rc<[Frame]>>,
 }
@@ -54,6 +59,22 @@ impl Symbols {
         frames
     }
 
+    /// Finds what the blocks of a trace are; `frames` are those of the trace.
+    pub(crate) fn find_type(&mut self, record: &Record, trace: u32, frames: &[Frame]) -> Option<Typed> {
+        let calls = frames.chunk_by(|one, next| one.pc == next.pc);
+        let placed: Vec<_> = calls
+            .map(|call| {
+                let module = record.module_of(call[0].pc.saturating_sub(1), trace);
+                (module.and_then(|module| self.file(record, module).path.clone()), call)
+            })
+            .collect();
+        let calls = placed.iter().map(|(path, call)| Call {
+            place: path.as_deref().map(|path| (path, call[0].address)),
+            names: call.iter().map(|frame| frame.function.as_str()).collect(),
+        });
+        self.types.find(calls, shown)
+    }
+
     /// What a person should know about the files that were asked since the last call.
     pub(crate) fn take_problems(&mut self) -> Vec<String> {
         std::mem::take(&mut self.problems)
@@ -66,8 +87,9 @@ impl Symbols {
             let path = String::from_utf8_lossy(&module.path).into_owned();
             let found = debug_file::find(Path::new(&path), &module.build_id, record.begin.start_time_ns);
             problems.extend(found.problem);
-            let loader = found.path.and_then(|path| Loader::new_with_sup(path, found.supplement).ok());
-            File { loader, frames: HashMap::new() }
+            let path: Option<Rc<Path>> = found.path.map(Rc::from);
+            let loader = path.as_ref().and_then(|path| Loader::new_with_sup(path, found.supplement).ok());
+            File { path, loader, frames: HashMap::new() }
         })
     }
 }

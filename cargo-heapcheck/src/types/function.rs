@@ -1,0 +1,316 @@
+#![forbid(unsafe_code)]
+//! A function of a stack as far as it tells what it allocates: the module it lies in, the type it belongs to, and what
+//! its generic parameters are.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use gimli::constants as dw;
+
+use crate::types::file::{Die, File, Next};
+use crate::types::names::{is_default, last, split_arguments, split_generics};
+
+/// A type: its name, and where it is described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// The name in full.
+    pub(crate) name: String,
+    /// The description; none without debug information of types.
+    pub(crate) die: Option<Die>,
+}
+
+/// A function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Function {
+    /// The path of the module: `alloc::vec`.
+    pub(crate) module: String,
+    /// The type of its methods, when that is known.
+    pub(crate) of: Option<String>,
+    /// The name, without what it is generic over.
+    pub(crate) name: String,
+    /// What stands for its parameters, by their names as far as those are known.
+    pub(crate) generics: Vec<(String, Named)>,
+}
+
+impl Function {
+    /// Whether it is std's, or that of the hash table that std is made of.
+    pub(crate) fn is_std(&self) -> bool {
+        is_std(&self.module)
+    }
+
+    /// What stands for the parameter of this name.
+    pub(crate) fn generic(&self, name: &str) -> Option<&Named> {
+        self.generics.iter().find(|(known, _)| known == name).map(|(_, found)| found)
+    }
+
+    /// Reads a demangled name.
+    pub(crate) fn from_text(text: &str) -> Self {
+        let (of, implemented, path) = match split_self(text) {
+            Some((of, implemented, rest)) => (Some(of), implemented, rest),
+            None => (None, None, text),
+        };
+        let (path, own) = split_last_generics(path);
+        let of_path = of.map(|of| split_generics(of.trim_start_matches('&')).0);
+        let module = match (of_path, implemented) {
+            // A trait of the person's own is implemented in the person's code.
+            (_, Some(implemented)) if !is_std(implemented) => module_of(split_generics(implemented).0),
+            (Some(slice), _) if slice.starts_with('[') => "alloc::slice",
+            (Some("str"), _) => "alloc::str",
+            (around, _) => module_of(around.unwrap_or(path)),
+        };
+        // Of a method of `Vec<T>` the first is what `Vec` is generic over.
+        let of_type = of.map(|of| split_generics(of).1).unwrap_or_default();
+        let texts = split_arguments(of_type).into_iter().chain(split_arguments(own));
+        let generics = texts.filter(|text| !is_default(text)).enumerate().map(|(at, text)| {
+            // Std calls them T, or K and V; the rest is never asked for.
+            let is_map = of.is_some_and(|of| of.contains("Map<"));
+            let name = match (at, is_map) {
+                (0, false) => "T",
+                (0, true) => "K",
+                (1, true) => "V",
+                _ => "",
+            };
+            (name.to_string(), Named { name: text.to_string(), die: None })
+        });
+        let generics = generics.collect();
+        Self {
+            module: module.to_string(),
+            of: of.map(str::to_string),
+            name: last(path).to_string(),
+            generics,
+        }
+    }
+}
+
+fn module_of(path: &str) -> &str {
+    path.rsplit_once("::").map_or("", |(module, _)| module)
+}
+
+/// Whether a path begins in std, or in the hash table that std is made of.
+fn is_std(path: &str) -> bool {
+    let first = path.split("::").next().unwrap_or_default();
+    ["alloc", "core", "std", "hashbrown"].contains(&first)
+}
+
+/// `T`, `Trait` and `::f` of `<T>::f` and `<T as Trait>::f`.
+fn split_self(text: &str) -> Option<(&str, Option<&str>, &str)> {
+    let inner = text.strip_prefix('<')?;
+    let (mut depth, mut end) = (0usize, None);
+    for (at, byte) in inner.bytes().enumerate() {
+        match byte {
+            b'<' | b'(' | b'[' => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
+            b'>' if inner[..at].ends_with('-') => {}
+            b'>' if depth == 0 => {
+                let implemented = end.map(|end: usize| &inner[end + " as ".len()..at]);
+                return Some((&inner[..end.unwrap_or(at)], implemented, &inner[at + 1..]));
+            }
+            b'>' => depth -= 1,
+            b' ' if depth == 0 && inner[at..].starts_with(" as ") => end = end.or(Some(at)),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The path, and what stands in its last brackets: `a::f::<T>`, `a::f<T>`.
+fn split_last_generics(path: &str) -> (&str, &str) {
+    let (head, inside) = split_generics(path);
+    match inside.contains(">::") {
+        // What follows the first closing bracket is a path again: of the whole only the end counts.
+        true => (path.rsplit_once(">::").map_or(path, |(_, end)| split_generics(end).0), ""),
+        false => (head, inside),
+    }
+}
+
+/// Functions that were read before.
+#[derive(Default)]
+pub(crate) struct Functions {
+    known: HashMap<Die, Rc<Function>>,
+}
+
+impl Functions {
+    /// The functions with code at an address, the innermost inlined one first.
+    pub(crate) fn find(&mut self, file: &mut File, address: u64) -> Vec<Rc<Function>> {
+        let Some(outer) = file.find_function(address) else { return Vec::new() };
+        let mut chain = vec![outer];
+        file.visit(outer, |content, die, entry, _| match entry.tag() {
+            dw::DW_TAG_inlined_subroutine if content.covers(entry, address) => {
+                chain.push(die);
+                Next::Into
+            }
+            dw::DW_TAG_lexical_block => Next::Into,
+            _ => Next::Over,
+        });
+        chain.into_iter().rev().map(|die| self.read(file, die)).collect()
+    }
+
+    fn read(&mut self, file: &mut File, die: Die) -> Rc<Function> {
+        let origin = origin(file, die);
+        if let Some(known) = self.known.get(&origin) {
+            return Rc::clone(known);
+        }
+        let read = Rc::new(read_function(file, origin).unwrap_or_default());
+        self.known.insert(origin, Rc::clone(&read));
+        read
+    }
+}
+
+/// The entry that an inlined or cloned function comes from.
+pub(crate) fn origin(file: &mut File, mut die: Die) -> Die {
+    // An origin of an origin of an origin is more than any compiler writes.
+    for _ in 0..3 {
+        let Some((_, entry)) = file.entry(die) else { break };
+        let Some(next) = file.referred(die, entry.attr_value(dw::DW_AT_abstract_origin)) else { break };
+        die = next;
+    }
+    die
+}
+
+fn read_function(file: &mut File, die: Die) -> Option<Function> {
+    let (content, entry) = file.entry(die)?;
+    let mut name = content.text(&entry, dw::DW_AT_name);
+    let mut linkage = content.text(&entry, dw::DW_AT_linkage_name);
+    let mut declared = die;
+    if let Some(specification) = file.referred(die, entry.attr_value(dw::DW_AT_specification)) {
+        let (content, entry) = file.entry(specification)?;
+        name = name.or_else(|| content.text(&entry, dw::DW_AT_name));
+        linkage = linkage.or_else(|| content.text(&entry, dw::DW_AT_linkage_name));
+        declared = specification;
+    }
+    let name = name?;
+    let (path, of) = around(file, declared);
+    let mut named = read_generics(file, die);
+    if named.is_empty() && declared != die {
+        named = read_generics(file, declared);
+    }
+    let (base, inside) = split_generics(&name);
+    let from_linkage = linkage
+        .filter(|linkage| linkage.starts_with("_R"))
+        .map(|linkage: String| Function::from_text(&format!("{:#}", rustc_demangle::demangle(&linkage))));
+    if named.is_empty() {
+        // Lines without types still have the names of what functions are generic over.
+        let texts = split_arguments(inside).into_iter().filter(|text| !is_default(text));
+        named = texts
+            .enumerate()
+            .map(|(at, text)| {
+                (if at == 0 { "T" } else { "" }.into(), Named { name: text.to_string(), die: None })
+            })
+            .collect();
+        if let Some(linked) = from_linkage.as_ref().filter(|_| named.is_empty()) {
+            named.clone_from(&linked.generics);
+        }
+    }
+    let of = of.or(from_linkage.and_then(|linked| linked.of));
+    Some(Function { module: path, of, name: base.to_string(), generics: named })
+}
+
+/// What stands for the parameters of a function or type.
+pub(crate) fn read_generics(file: &mut File, die: Die) -> Vec<(String, Named)> {
+    let mut entries = Vec::new();
+    file.visit(die, |content, here, entry, depth| match entry.tag() {
+        dw::DW_TAG_template_type_parameter if depth == 1 => {
+            let name = content.text(entry, dw::DW_AT_name).unwrap_or_default();
+            entries.push((here, name, entry.attr_value(dw::DW_AT_type)));
+            Next::Over
+        }
+        _ => Next::Over,
+    });
+    let named = entries.into_iter().filter_map(|(here, parameter, value)| {
+        let die = file.referred(here, value)?;
+        Some((parameter, Named { name: type_name(file, die), die: Some(die) }))
+    });
+    named.collect()
+}
+
+/// The path of the modules around an entry, and the type around it.
+fn around(file: &mut File, die: Die) -> (String, Option<String>) {
+    let (mut path, mut of) = (Vec::new(), None);
+    let mut at = die;
+    while let Some(parent) = file.parent(at) {
+        let Some((content, entry)) = file.entry(parent) else { break };
+        let name = content.text(&entry, dw::DW_AT_name).unwrap_or_default();
+        match entry.tag() {
+            dw::DW_TAG_namespace if name.starts_with("{impl#") => {}
+            dw::DW_TAG_namespace => path.push(name),
+            dw::DW_TAG_subprogram => {}
+            _ if of.is_none() => of = Some(type_name(file, parent)),
+            _ => {}
+        }
+        at = parent;
+    }
+    path.reverse();
+    (path.join("::"), of)
+}
+
+/// The name of a type, with the modules it lies in.
+pub(crate) fn type_name(file: &mut File, die: Die) -> String {
+    name_within(file, die, 0)
+}
+
+/// How deep types without a name of their own are spelled out: a pointer to an array of pointers is enough.
+const UNNAMED_DEPTH: usize = 8;
+
+fn name_within(file: &mut File, die: Die, depth: usize) -> String {
+    let Some((content, entry)) = file.entry(die).filter(|_| depth < UNNAMED_DEPTH) else { return "?".into() };
+    if let Some(name) = content.text(&entry, dw::DW_AT_name) {
+        let mut path = vec![name];
+        let mut at = die;
+        while let Some(parent) = file.parent(at) {
+            let Some((content, entry)) = file.entry(parent) else { break };
+            path.extend(content.text(&entry, dw::DW_AT_name));
+            at = parent;
+        }
+        path.reverse();
+        return path.join("::");
+    }
+    let inner = file.referred(die, entry.attr_value(dw::DW_AT_type));
+    let inner = |file: &mut File| match inner {
+        Some(inner) => name_within(file, inner, depth + 1),
+        None => "void".to_string(),
+    };
+    match entry.tag() {
+        dw::DW_TAG_pointer_type => format!("{} *", inner(file)),
+        dw::DW_TAG_reference_type => format!("{} &", inner(file)),
+        dw::DW_TAG_const_type | dw::DW_TAG_volatile_type | dw::DW_TAG_restrict_type => inner(file),
+        dw::DW_TAG_array_type => {
+            let element = inner(file);
+            let mut count = None;
+            file.visit(die, |_, _, entry, _| {
+                count = entry.attr_value(dw::DW_AT_count).and_then(|count| count.udata_value());
+                Next::Stop
+            });
+            match count {
+                Some(count) => format!("[{element}; {count}]"),
+                None => format!("{element}[]"),
+            }
+        }
+        _ => "{unnamed}".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_read_from_its_symbol() {
+        let check = |text: &str, module: &str, name: &str, generics: &[&str]| {
+            let read = Function::from_text(text);
+            let texts: Vec<&str> = read.generics.iter().map(|(_, found)| found.name.as_str()).collect();
+            assert_eq!(
+                (read.module.as_str(), read.name.as_str(), &texts[..]),
+                (module, name, generics),
+                "{text}"
+            );
+        };
+        check("<alloc::rc::Rc<app::Node>>::new", "alloc::rc", "new", &["app::Node"]);
+        check("<alloc::vec::Vec<u8> as core::clone::Clone>::clone", "alloc::vec", "clone", &["u8"]);
+        check("alloc::vec::from_elem::<u8>", "alloc::vec", "from_elem", &["u8"]);
+        check("<[a::B]>::to_vec", "alloc::slice", "to_vec", &[]);
+        check("<alloc::vec::Vec<u8> as app::Own>::make", "app", "make", &["u8"]);
+        check("<str as alloc::string::ToString>::to_string", "alloc::str", "to_string", &[]);
+        check("main", "", "main", &[]);
+        check("<", "", "<", &[]);
+    }
+}

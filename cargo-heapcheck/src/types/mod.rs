@@ -1,0 +1,122 @@
+#![forbid(unsafe_code)]
+//! Types of leaked blocks, and the fields that their pointers lie in, from debug information.
+//!
+//! A file is opened when the first block of it is asked for, and of it only the units are read in which the asked
+//! functions and types lie.
+
+mod names;
+mod sections;
+mod file;
+mod function;
+mod owner;
+mod sites;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::types::file::{Die, File};
+use crate::types::function::{Function, Functions, read_generics};
+use crate::types::owner::{Owned, find_owner};
+use crate::types::sites::Sites;
+
+/// Frames that are looked at: containers in containers are not deeper.
+const FRAMES_MAX: usize = 64;
+
+/// What a block is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Typed {
+    /// The type that owns it, as a person writes it.
+    pub(crate) short: String,
+    /// The same with the modules of everything.
+    pub(crate) full: String,
+    owned: Owned,
+}
+
+/// A call of a stack.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// The file with the debug information of the code, and the address of the call in it.
+    pub(crate) place: Option<(&'a Path, u64)>,
+    /// The functions there by their symbols, the innermost first; they count where there is no debug information.
+    pub(crate) names: Vec<&'a str>,
+}
+
+/// The files with debug information, and what was found in them.
+#[derive(Default)]
+pub(crate) struct Types {
+    /// The number of each file that was asked for; none when it has no debug information.
+    numbers: HashMap<PathBuf, Option<usize>>,
+    opened: Vec<Opened>,
+}
+
+/// A file, and what was found in it.
+struct Opened {
+    file: File,
+    functions: Functions,
+    sites: Sites,
+    chains: HashMap<u64, Rc<[Rc<Function>]>>,
+}
+
+impl Types {
+    /// Finds the type of the blocks that a trace has allocated. Its calls are `calls`, innermost first; `shown` writes
+    /// the path of a source file as a person does.
+    pub(crate) fn find<'a>(
+        &mut self,
+        calls: impl Iterator<Item = Call<'a>>,
+        shown: fn(&str) -> String,
+    ) -> Option<Typed> {
+        let functions = calls.take(FRAMES_MAX).flat_map(|call| {
+            let known = call.place.and_then(|(path, address)| self.functions_at(path, address));
+            let from_symbols = || call.names.iter().map(|name| Rc::new(Function::from_text(name))).collect();
+            known.unwrap_or_else(from_symbols).to_vec()
+        });
+        let owned = find_owner(functions)?;
+        let short = self.short_name(&owned, shown);
+        Some(Typed { short, full: names::full(&owned.name), owned })
+    }
+
+    fn functions_at(&mut self, path: &Path, address: u64) -> Option<Rc<[Rc<Function>]>> {
+        let number = match self.numbers.get(path) {
+            Some(number) => *number,
+            None => {
+                let number = self.open(path);
+                self.numbers.insert(path.to_path_buf(), number);
+                number
+            }
+        };
+        let opened = &mut self.opened[number?];
+        let find = || opened.functions.find(&mut opened.file, address).into();
+        let chain = opened.chains.entry(address).or_insert_with(find);
+        (!chain.is_empty()).then(|| Rc::clone(chain))
+    }
+
+    fn open(&mut self, path: &Path) -> Option<usize> {
+        let number = self.opened.len();
+        let file = File::open(path, u32::try_from(number).ok()?)?;
+        let (functions, sites, chains) = Default::default();
+        self.opened.push(Opened { file, functions, sites, chains });
+        Some(number)
+    }
+
+    fn short_name(&mut self, owned: &Owned, shown: fn(&str) -> String) -> String {
+        let element = owned.held.element();
+        names::short(&owned.name, &mut |path| {
+            let die = element.die?;
+            let Opened { file, sites, .. } = &mut self.opened[die.file()];
+            let is_itself = names::split_generics(&element.name).0 == path;
+            let environment = if is_itself { Some(die) } else { inner_type(file, die, path) };
+            let (file, line) = sites.find(file, die.unit(), environment, path)?;
+            Some(format!("{}:{line}", shown(&file)))
+        })
+    }
+}
+
+/// The type at `path`, when `die` is generic over it or contains it as that: `RcInner<closure>`.
+fn inner_type(file: &mut File, die: Die, path: &str) -> Option<Die> {
+    let generics = read_generics(file, die);
+    generics.into_iter().find_map(|(_, named)| {
+        let is_it = names::split_generics(&named.name).0 == path;
+        if is_it { named.die } else { inner_type(file, named.die?, path) }
+    })
+}
