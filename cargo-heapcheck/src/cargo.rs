@@ -9,16 +9,19 @@ use std::process::Command;
 use crate::binary::{absolute, own};
 use crate::chain;
 use crate::complaint::Complaint;
+use crate::config::plan::{Flags, Plan};
 use crate::ending::Ending;
-use crate::figures::counted;
-use crate::handover::{Depth, Handover};
+use crate::figures::{bytes, counted};
+use crate::handover::Handover;
 use crate::home::Home;
 use crate::human;
+use crate::ledger;
+use crate::leftovers;
 use crate::look::Asked;
 use crate::run::Run;
 use crate::runner;
 use crate::runtime;
-use crate::tally::{self, Counts};
+use crate::tally::{self, Counts, Entry};
 use crate::verdict::Verdict;
 use crate::wrapper;
 
@@ -29,14 +32,8 @@ pub(crate) struct Testing {
     pub(crate) verb: Vec<OsString>,
     /// Cargo's flags, and after `--` those of the harness.
     pub(crate) arguments: Vec<OsString>,
-    /// The mode.
-    pub(crate) mode: String,
-    /// How much of each stack is recorded.
-    pub(crate) depth: Depth,
-    /// The person's own build is used, as it is.
-    pub(crate) keeps_build: bool,
-    /// Files of suppressions.
-    pub(crate) suppressions: Vec<PathBuf>,
+    /// What was set by flags.
+    pub(crate) flags: Flags,
 }
 
 /// A cargo that builds, and runs what it has built, through this tool.
@@ -50,18 +47,23 @@ pub(crate) struct Prepared {
     pub(crate) target: String,
     /// This tool.
     pub(crate) own: PathBuf,
+    /// What was set.
+    pub(crate) plan: Plan,
+    /// The folder of the tool.
+    pub(crate) home: Home,
 }
 
 impl Testing {
     /// Does it, and answers the exit code.
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
-        let Prepared { mut command, run, target, own } = self.prepare()?;
+        let Prepared { mut command, run, target, own, plan, home } = self.prepare()?;
         command.args(&self.verb).arg("--config").arg(runner_config(&target, &own));
-        let status = command.args(self.cargo_arguments()).status();
+        let status = command.args(self.cargo_arguments(plan.general().keeps_build)).status();
         let status = status.map_err(|error| {
             Complaint::no_verdict(format!("cannot run `{}`: {error}", command.get_program().display()))
         })?;
         let ending = sum_up(&run, status.success());
+        self.warn(&run, &plan, &home, status.success());
         let own = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
         Ok(match own {
             // As under plain cargo: the program's own status.
@@ -74,27 +76,22 @@ impl Testing {
     pub(crate) fn prepare(&self) -> Result<Prepared, Complaint> {
         let version = runtime::ask_version()?;
         let home = self.home()?;
+        let plan = Plan::make(self.flags.clone(), &home.root(), |name| std::env::var(name).ok())?;
+        let keeps_build = plan.general().keeps_build;
         let runtime = runtime::find_or_build(&home)?;
         let run = Run::begin(&home)?;
         let target = self.target(&version);
         let own = own()?;
-        let chain = chain::find(&self.cargo_arguments(), &target);
-        let mut handover = Handover::new(
-            run.clone(),
-            runtime,
-            self.mode.clone(),
-            self.depth,
-            self.suppressions.clone(),
-            chain,
-        );
+        let chain = chain::find(&self.cargo_arguments(keeps_build), &target);
+        let mut handover = Handover::new(run.clone(), runtime, plan.clone(), chain);
         handover.asked = Asked::of_cargo(self.cargo_flags());
         handover.also_changes(chain::runner_variable(&target));
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        handover.send(&mut command);
-        if !self.keeps_build {
+        handover.send(&mut command)?;
+        if !keeps_build {
             instrument(&mut command, &home, &version, &own);
         }
-        Ok(Prepared { command, run, target, own })
+        Ok(Prepared { command, run, target, own, plan, home })
     }
 
     fn home(&self) -> Result<Home, Complaint> {
@@ -122,17 +119,83 @@ impl Testing {
     }
 
     /// The arguments without the folder that is named: ours lies inside of it.
-    fn cargo_arguments(&self) -> Vec<&OsString> {
+    fn cargo_arguments(&self, keeps_build: bool) -> Vec<&OsString> {
         let flags = self.cargo_flags().len();
-        let is_own = |argument: &OsString| !self.keeps_build && argument == "--target-dir";
+        let is_own = |argument: &OsString| !keeps_build && argument == "--target-dir";
         let joined = |argument: &OsString| {
-            !self.keeps_build && argument.to_str().is_some_and(|text| text.starts_with("--target-dir="))
+            !keeps_build && argument.to_str().is_some_and(|text| text.starts_with("--target-dir="))
         };
         let kept = self.arguments.iter().enumerate().filter(|(at, argument)| {
             let is_value = *at > 0 && *at < flags && is_own(&self.arguments[at - 1]);
             *at >= flags || !(is_own(argument) || joined(argument) || is_value)
         });
         kept.map(|(_, argument)| argument).collect()
+    }
+
+    /// Tells of suppressions and entries of the baseline that nothing needs.
+    fn warn(&self, run: &Run, plan: &Plan, home: &Home, has_cargo_passed: bool) {
+        let entries = tally::read(run);
+        let is_judged =
+            |entry: &Entry| !matches!(entry.verdict, Verdict::Failed | Verdict::TimedOut | Verdict::None(_));
+        // Cargo stops behind the first program with a test that fails.
+        let has_run_all = has_cargo_passed || self.cargo_flags().iter().any(|flag| flag == "--no-fail-fast");
+        let is_whole =
+            has_run_all && !entries.is_empty() && entries.iter().all(is_judged) && self.asks_for_all(home);
+        if is_whole {
+            run.set_whole();
+        }
+        for warning in leftovers::warnings(plan, &ledger::read(run), &entries, run.is_whole()) {
+            eprintln!("warning: {warning}");
+        }
+    }
+
+    /// Whether every test of the workspace is asked for. An argument that says nothing about the choice of tests has to
+    /// be known as such.
+    fn asks_for_all(&self, home: &Home) -> bool {
+        const HARMLESS: &[&str] = &[
+            "--workspace",
+            "--all",
+            "--no-fail-fast",
+            "-q",
+            "--quiet",
+            "-v",
+            "--verbose",
+            "-r",
+            "--release",
+            "--locked",
+            "--offline",
+            "--frozen",
+            "--keep-going",
+            "--all-features",
+            "--",
+            "--nocapture",
+            "--no-capture",
+            "--show-output",
+            "--include-ignored",
+        ];
+        const WITH_VALUE: &[&str] = &[
+            "--color",
+            "--manifest-path",
+            "--target-dir",
+            "-j",
+            "--jobs",
+            "--test-threads",
+            "--cargo-profile",
+        ];
+        let texts = self.arguments.iter().map(|argument| argument.to_string_lossy());
+        let mut is_value = false;
+        for text in texts {
+            let name = text.split('=').next().unwrap_or_default();
+            if std::mem::take(&mut is_value) || HARMLESS.contains(&&*text) {
+                continue;
+            }
+            match WITH_VALUE.contains(&name) {
+                true => is_value = !text.contains('='),
+                false => return false,
+            }
+        }
+        let names_all = self.cargo_flags().iter().any(|flag| flag == "--workspace" || flag == "--all");
+        self.verb[0] == "test" && (names_all || home.has_one_package())
     }
 
     /// The target that is built for.
@@ -167,7 +230,7 @@ fn sum_up(run: &Run, has_cargo_passed: bool) -> Ending {
     let entries = tally::read(run);
     let counts = Counts::of(&entries);
     let ending = match counts {
-        Counts { failed: 1.., .. } => Ending::Failed,
+        Counts { failed: 1.., .. } | Counts { timed_out: 1.., .. } => Ending::Failed,
         Counts { unjudged: 1.., .. } => Ending::NoVerdict,
         Counts { leaked: 1.., .. } => Ending::Leaked,
         _ if !has_cargo_passed => Ending::Failed,
@@ -180,12 +243,25 @@ fn sum_up(run: &Run, has_cargo_passed: bool) -> Ending {
         return ending;
     }
     let mut parts = vec![format!("{} clean", counts.clean)];
-    let others =
-        [(counts.leaked, "leaked"), (counts.failed, "failed"), (counts.unjudged, "without a verdict")];
+    let others = [
+        (counts.leaked, "leaked"),
+        (counts.failed, "failed"),
+        (counts.timed_out, "timed out"),
+        (counts.unjudged, "without a verdict"),
+    ];
     parts
         .extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")));
     let noun = if entries.iter().all(|entry| entry.test.is_empty()) { "program" } else { "test" };
-    eprintln!("heapcheck: {} checked: {}", counted(entries.len() as u64, noun), parts.join(", "));
+    let checked = entries.len() as u64 - counts.unchecked;
+    let unchecked = match counts.unchecked {
+        0 => String::new(),
+        count => format!("; {} not checked, as configured", counted(count, noun)),
+    };
+    let excused = match ledger::read(run).iter().map(|line| line.bytes).sum() {
+        0 => String::new(),
+        sum => format!("; leaks of {} are excused, see `cargo heapcheck report`", bytes(sum)),
+    };
+    eprintln!("heapcheck: {} checked: {}{unchecked}{excused}", counted(checked, noun), parts.join(", "));
     for entry in &entries {
         let name = if entry.test.is_empty() { &entry.program } else { &entry.test };
         match &entry.verdict {
@@ -193,7 +269,8 @@ fn sum_up(run: &Run, has_cargo_passed: bool) -> Ending {
             Verdict::None(reason) => {
                 eprintln!("    no verdict: {name}: {reason}");
             }
-            Verdict::Clean | Verdict::Failed => {}
+            Verdict::TimedOut => eprintln!("    timed out: {name}"),
+            Verdict::Clean | Verdict::Failed | Verdict::Unchecked => {}
         }
     }
     if counts.leaked > 0 {

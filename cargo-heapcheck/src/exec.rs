@@ -7,24 +7,31 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use crate::binary::absolute;
+use crate::child::{self, Ended};
 use crate::complaint::Complaint;
+use crate::config::plan::Plan;
+use crate::config::settings::Settings;
 use crate::ending::Ending;
-use crate::explain::explain;
+use crate::excuse::explain_excused;
 use crate::home::Home;
 use crate::human;
 use crate::injection::Injection;
+use crate::ledger;
 use crate::look::Asked;
 use crate::run::Run;
 use crate::symbols::Symbols;
-use crate::verdict::{Verdict, judge};
+use crate::tally::{self, Entry};
+use crate::verdict::{Verdict, judge, judge_without_leaks};
 
 /// What to run.
 #[derive(Debug)]
 pub(crate) struct Exec {
     /// The folder of the tool.
     pub(crate) home: Home,
-    /// How the runtime gets into it.
-    pub(crate) injection: Injection,
+    /// The shared object.
+    pub(crate) runtime: PathBuf,
+    /// What was set.
+    pub(crate) plan: Plan,
     /// How the report looks.
     pub(crate) asked: Asked,
     /// Where the program lies.
@@ -38,16 +45,28 @@ impl Exec {
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
         let path = &self.program;
         let run = Run::begin(&self.home)?;
+        self.plan.save(&run.path)?;
         let unit = run.add_unit("program", &absolute(path), None)?;
+        let settings = self.plan.settings(&unit.subject());
         let mut command = Command::new(path);
         command.args(&self.arguments);
-        self.injection.apply(&mut command, &unit.path);
-        let started = command.spawn().and_then(|mut child| Ok((child.id(), child.wait()?)));
-        let (pid, status) = started.map_err(|error| cannot_run(&path.to_string_lossy(), &error))?;
+        if settings.is_checked {
+            self.injection(&settings).apply(&mut command, &unit.path);
+        }
+        let ended = child::run(&mut command, settings.timeout);
+        let Ended { pid, status, is_timed_out } =
+            ended.map_err(|error| cannot_run(&path.to_string_lossy(), &error))?;
         let records = unit.read_records()?;
-        let verdict = judge(&records, Some(pid), path, Some(status));
-        let explained = explain(&unit, &records, verdict, &mut Symbols::default());
-        if explained.verdict != Verdict::Clean {
+        let verdict = match (is_timed_out, settings.is_checked) {
+            (true, _) => Verdict::TimedOut,
+            (false, false) => Verdict::Unchecked,
+            (false, true) => judge(&records, Some(pid), path, Some(status)),
+        };
+        let rest = judge_without_leaks(&records, Some(pid), path, Some(status));
+        let explained = explain_excused(&unit, records, verdict, rest, &self.plan, &mut Symbols::default());
+        ledger::add(&run, &explained)?;
+        tally::add(&run, &Entry::of(&explained))?;
+        if explained.verdict != Verdict::Clean || !explained.excused.is_empty() {
             let more = if explained.verdict == Verdict::Leaked { human::more() } else { String::new() };
             eprint!("\n{}{more}", human::render(&explained, self.asked.on_stderr()));
         }
@@ -55,8 +74,21 @@ impl Exec {
             (0, Verdict::Clean) => Ending::Clean.code(),
             (0, Verdict::Leaked) => Ending::Leaked.code(),
             (0, Verdict::None(_)) => Ending::NoVerdict.code(),
+            (_, Verdict::TimedOut) => Ending::Failed.code(),
             (code, _) => code,
         })
+    }
+}
+
+impl Exec {
+    fn injection(&self, settings: &Settings) -> Injection {
+        Injection {
+            runtime: self.runtime.clone(),
+            mode: settings.mode.clone(),
+            stacks: settings.depth.once(),
+            children: settings.children.clone().into(),
+            suppressions: self.plan.leak_files.clone(),
+        }
     }
 }
 

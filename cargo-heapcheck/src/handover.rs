@@ -9,7 +9,11 @@ use std::process::Command;
 use heapcheck_rt::options::Stacks;
 use serde_json::{Value, json};
 
+use crate::binary::short_name;
 use crate::complaint::Complaint;
+use crate::config::filter::Subject;
+use crate::config::plan::Plan;
+use crate::config::settings::Settings;
 use crate::injection::Injection;
 use crate::look::{Asked, Colour};
 use crate::run::Run;
@@ -19,40 +23,6 @@ const VARIABLE: &str = "__HEAPCHECK";
 /// Variables that the subcommand changes for cargo; a test gets them as the person had them.
 const CHANGED: &[&str] =
     &["RUSTC_WRAPPER", "RUSTDOC", "CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "HEAPCHECK"];
-
-/// How much of each stack is recorded, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// Short at first; a test that leaks is run again with full stacks.
-    Auto,
-    /// Always the same.
-    Fixed(Stacks),
-}
-
-impl Depth {
-    /// How they are spelled.
-    pub(crate) const NAMES: [&'static str; 4] = ["auto", "full", "short", "off"];
-
-    /// The one of this name.
-    pub(crate) fn named(name: &str) -> Self {
-        Stacks::ALL.into_iter().find(|stacks| stacks.name() == name).map_or(Self::Auto, Self::Fixed)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Fixed(stacks) => stacks.name(),
-        }
-    }
-
-    /// What the first phase records.
-    pub(crate) fn first(self) -> Stacks {
-        match self {
-            Self::Auto => Stacks::Short,
-            Self::Fixed(stacks) => stacks,
-        }
-    }
-}
 
 /// What the person has put in front of rustc and of programs; ours stand before them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,12 +40,8 @@ pub(crate) struct Handover {
     pub(crate) run: Run,
     /// The shared object.
     pub(crate) runtime: PathBuf,
-    /// The mode.
-    pub(crate) mode: String,
-    /// How much of each stack is recorded.
-    pub(crate) depth: Depth,
-    /// Files of suppressions.
-    pub(crate) suppressions: Vec<PathBuf>,
+    /// What was set, for each test.
+    pub(crate) plan: Plan,
     /// The wrapper of rustc, and the runner of programs, that the person has.
     pub(crate) chain: Chain,
     /// How reports look.
@@ -86,16 +52,9 @@ pub(crate) struct Handover {
 
 impl Handover {
     /// Makes the message.
-    pub(crate) fn new(
-        run: Run,
-        runtime: PathBuf,
-        mode: String,
-        depth: Depth,
-        suppressions: Vec<PathBuf>,
-        chain: Chain,
-    ) -> Self {
+    pub(crate) fn new(run: Run, runtime: PathBuf, plan: Plan, chain: Chain) -> Self {
         let before = CHANGED.iter().map(|name| (name.to_string(), std::env::var(name).ok())).collect();
-        Self { run, runtime, mode, depth, suppressions, chain, asked: Asked::default(), before }
+        Self { run, runtime, plan, chain, asked: Asked::default(), before }
     }
 
     /// Remembers one more variable that the subcommand changes.
@@ -104,14 +63,12 @@ impl Handover {
         self.before.insert(name, value);
     }
 
-    /// Gives it to a command.
-    pub(crate) fn send(&self, command: &mut Command) {
+    /// Gives it to a command. What was set is long, and goes into the folder of the run.
+    pub(crate) fn send(&self, command: &mut Command) -> Result<(), Complaint> {
+        self.plan.save(&self.run.path)?;
         let value = json!({
             "run": self.run.path.to_string_lossy(),
             "runtime": self.runtime.to_string_lossy(),
-            "mode": self.mode,
-            "stacks": self.depth.name(),
-            "suppressions": self.suppressions.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
             "wrapper": self.chain.wrapper,
             "runner": self.chain.runner,
             "colour": self.asked.colour.name(),
@@ -119,6 +76,7 @@ impl Handover {
             "before": self.before,
         });
         command.env(VARIABLE, value.to_string()).env_remove("HEAPCHECK");
+        Ok(())
     }
 
     /// Whether a subcommand is above this process.
@@ -131,9 +89,7 @@ impl Handover {
         let text = std::env::var(VARIABLE).unwrap_or_default();
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
         let string = |name: &str| value[name].as_str().map(str::to_string);
-        let (Some(run), Some(runtime), Some(mode), Some(stacks)) =
-            (string("run"), string("runtime"), string("mode"), string("stacks"))
-        else {
+        let (Some(run), Some(runtime)) = (string("run").map(PathBuf::from), string("runtime")) else {
             return Err(Complaint::usage("the runner is called by `cargo heapcheck`, not by hand")
                 .hint("for a program of your own use `cargo heapcheck exec -- PROGRAM`"));
         };
@@ -142,11 +98,9 @@ impl Handover {
             values.filter_map(Value::as_str).map(str::to_string).collect::<Vec<_>>()
         };
         Ok(Self {
-            run: Run { path: run.into() },
+            plan: Plan::load(&run)?,
+            run: Run { path: run },
             runtime: runtime.into(),
-            mode,
-            depth: Depth::named(&stacks),
-            suppressions: strings("suppressions").into_iter().map(PathBuf::from).collect(),
             chain: Chain { wrapper: string("wrapper"), runner: strings("runner") },
             asked: Asked {
                 colour: Colour::named(&string("colour").unwrap_or_default()),
@@ -154,6 +108,13 @@ impl Handover {
             },
             before: read_before(&value),
         })
+    }
+
+    /// What was set for a test of a program.
+    pub(crate) fn settings(&self, program: &Path, test: &str) -> Settings {
+        // Cargo says to the runner which package it is.
+        let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
+        self.plan.settings(&Subject { package, binary: short_name(program), test: test.to_string() })
     }
 
     /// What a person had for `name`.
@@ -182,10 +143,10 @@ impl Handover {
     }
 
     /// Which programs are checked besides the one that is started: where a runner stands in front, the one behind it.
-    pub(crate) fn children(&self, program: &Path) -> OsString {
+    pub(crate) fn children(&self, program: &Path, settings: &Settings) -> OsString {
         match (self.chain.runner.is_empty(), program.parent()) {
-            (false, Some(folder)) => folder.into(),
-            _ => "none".into(),
+            (false, Some(folder)) if settings.children == "none" => folder.into(),
+            _ => settings.children.clone().into(),
         }
     }
 
@@ -195,13 +156,13 @@ impl Handover {
     }
 
     /// How the runtime gets into a program, at some depth.
-    pub(crate) fn injection(&self, stacks: Stacks, children: OsString) -> Injection {
+    pub(crate) fn injection(&self, settings: &Settings, stacks: Stacks, children: OsString) -> Injection {
         Injection {
             runtime: self.runtime.clone(),
-            mode: self.mode.clone(),
+            mode: settings.mode.clone(),
             stacks,
             children,
-            suppressions: self.suppressions.clone(),
+            suppressions: self.plan.leak_files.clone(),
         }
     }
 }

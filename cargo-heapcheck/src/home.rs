@@ -47,6 +47,19 @@ impl Home {
         std::iter::once(self.path.clone()).chain(elsewhere).collect()
     }
 
+    /// Where the workspace lies, or the folder that stands in for one.
+    pub(crate) fn root(&self) -> PathBuf {
+        match &self.metadata {
+            Some(metadata) => metadata.workspace_root.clone().into(),
+            None => std::env::current_dir().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the workspace has no second package.
+    pub(crate) fn has_one_package(&self) -> bool {
+        self.metadata.as_ref().is_some_and(|metadata| metadata.workspace_members.len() == 1)
+    }
+
     fn of(metadata: Metadata) -> Self {
         Self { path: metadata.target_directory.join("heapcheck").into(), metadata: Some(metadata) }
     }

@@ -33,6 +33,8 @@ impl Injection {
             .env("HEAPCHECK_OUT", folder)
             .env("HEAPCHECK_REPORT", "none")
             .env("HEAPCHECK_EXITCODE", "0");
+        // The tool has read what the person set; it may name files that only the tool understands.
+        command.env_remove("HEAPCHECK_SUPPRESSIONS");
         if let Some((first, rest)) = self.suppressions.split_first() {
             let list = rest.iter().fold(first.clone().into_os_string(), |mut list, path| {
                 list.push(":");

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::excused::Excused;
 use crate::explain::{Branch, Explained, Explanation};
 use crate::symbols::Frame;
 use crate::verdict::Verdict;
@@ -21,6 +22,8 @@ pub(crate) fn render(units: &[Explained]) -> String {
         "suppressed_bytes": units.iter().map(|unit| unit.suppressed_bytes).sum::<u64>(),
         "tests": units.iter().filter(|unit| unit.test.is_some()).map(test_value).collect::<Vec<_>>(),
         "leaks": leaks.collect::<Vec<_>>(),
+        "excused": units.iter().flat_map(|unit| unit.excused.iter().map(move |excused| excused_value(unit, excused)))
+            .collect::<Vec<_>>(),
         "faults": units.iter().flat_map(|unit| unit.faults.iter().map(move |fault| json!({
             "what": fault.what,
             "bytes": fault.bytes,
@@ -41,9 +44,18 @@ fn overall(units: &[Explained]) -> &'static str {
         Verdict::None(String::new()).name()
     } else if is_any(|verdict| *verdict == Verdict::Leaked) {
         Verdict::Leaked.name()
+    } else if is_any(|verdict| matches!(verdict, Verdict::Failed | Verdict::TimedOut)) {
+        // Whether they leak is not known.
+        Verdict::None(String::new()).name()
     } else {
         Verdict::Clean.name()
     }
+}
+
+fn excused_value(unit: &Explained, excused: &Excused) -> Value {
+    json!({ "excuse": excused.by, "kind": excused.kind.name(), "bytes": excused.bytes, "blocks": excused.blocks,
+        "type": excused.allocated, "function": excused.function, "place": excused.place,
+        "program": unit.program, "test": unit.test, "signature": excused.signature })
 }
 
 fn test_value(unit: &Explained) -> Value {

@@ -5,15 +5,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::complaint::Complaint;
+use crate::config::plan::Plan;
 use crate::ending::Ending;
+use crate::excuse::explain_excused;
 use crate::explain::{Explained, explain};
 use crate::formats::Format;
 use crate::home::Home;
 use crate::look::Asked;
 use crate::run::{Run, Unit, read_record};
 use crate::symbols::Symbols;
-use crate::tally;
-use crate::verdict::{Verdict, judge};
+use crate::tally::{self, Entry};
+use crate::verdict::{Verdict, judge, judge_without_leaks};
 
 /// What to tell.
 #[derive(Debug)]
@@ -34,48 +36,48 @@ impl Retelling {
         let mut symbols = Symbols::default();
         let units = match &self.record {
             Some(path) => vec![explain_record(path, &mut symbols)?],
-            None => explain_run(&self.last_run()?, &mut symbols)?,
+            None => explain_run(&Run::last_of(&Home::find(self.manifest.as_ref())?)?, &mut symbols)?,
         };
         // A reader that closes the pipe early has seen enough.
         let _ = std::io::stdout().write_all(&self.format.render(&units, self.asked.on_stdout()));
         Ok(ending(&units).code())
-    }
-
-    fn last_run(&self) -> Result<Run, Complaint> {
-        let home = Home::find(self.manifest.as_ref())?;
-        Run::last(&home).ok_or_else(|| {
-            Complaint::usage(format!("there is no run below `{}`", home.path.display()))
-                .hint("run `cargo heapcheck test` or `cargo heapcheck exec -- PROGRAM` first")
-        })
     }
 }
 
 fn explain_record(path: &Path, symbols: &mut Symbols) -> Result<Explained, Complaint> {
     let record = read_record(path)?;
     let program = PathBuf::from(String::from_utf8_lossy(&record.begin.exe).into_owned());
-    let unit = Unit { path: path.to_path_buf(), program: program.clone(), test: None };
+    let unit =
+        Unit { path: path.to_path_buf(), program: program.clone(), test: None, package: String::new() };
     let records = [record];
     let verdict = judge(&records, Some(records[0].begin.pid), &program, None);
     Ok(explain(&unit, &records, verdict, symbols))
 }
 
-/// Explains everything that a run has recorded.
+/// Explains everything that a run has recorded, and excuses what was excused in it.
 pub(crate) fn explain_run(run: &Run, symbols: &mut Symbols) -> Result<Vec<Explained>, Complaint> {
+    let plan = Plan::load(&run.path)?;
     let mut explained = Vec::new();
     for unit in run.units() {
         let records = unit.read_records()?;
         let verdict = judge(&records, None, &unit.program, None);
-        explained.push(explain(&unit, &records, verdict, symbols));
+        let rest = judge_without_leaks(&records, None, &unit.program, None);
+        explained.push(explain_excused(&unit, records, verdict, rest, &plan, symbols));
     }
-    // Of clean and failed tests only the tally knows.
-    let rest = tally::read(run).into_iter().filter(|e| matches!(e.verdict, Verdict::Clean | Verdict::Failed));
-    explained.extend(rest.map(|entry| Explained::without_records(entry.program, entry.test, entry.verdict)));
+    // Of tests without records only the tally knows.
+    for Entry { program, test, verdict } in tally::read(run) {
+        let is_there =
+            |unit: &Explained| unit.program == program && unit.test.as_deref().unwrap_or("") == test;
+        if !matches!(verdict, Verdict::Leaked | Verdict::None(_)) && !explained.iter().any(is_there) {
+            explained.push(Explained::without_records(program, test, verdict));
+        }
+    }
     Ok(explained)
 }
 
 fn ending(units: &[Explained]) -> Ending {
     let has = |wanted: fn(&Verdict) -> bool| units.iter().any(|unit| wanted(&unit.verdict));
-    if has(|verdict| *verdict == Verdict::Failed) {
+    if has(|verdict| matches!(verdict, Verdict::Failed | Verdict::TimedOut)) {
         Ending::Failed
     } else if has(|verdict| matches!(verdict, Verdict::None(_))) {
         Ending::NoVerdict

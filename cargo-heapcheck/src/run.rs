@@ -10,13 +10,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use heapcheck_rt::record::{self, Record};
 
+use crate::binary::short_name;
 use crate::complaint::Complaint;
+use crate::config::filter::Subject;
 use crate::home::Home;
 
 /// Older runs than the last few are removed when a new one begins.
 const RUNS_KEPT: usize = 8;
-/// The file in a unit's folder that names it: the program, then the test.
+/// The file in a unit's folder that names it: the program, the test, the package.
 const NAME_FILE: &str = "name";
+/// The file that says that nothing was left out.
+const WHOLE_FILE: &str = "whole";
+/// The file that says that something was.
+const LEFT_OUT_FILE: &str = "left-out";
 const RECORD_END: &str = "hcr";
 
 /// A folder of records.
@@ -43,8 +49,35 @@ impl Run {
     }
 
     /// The run that began last.
-    pub(crate) fn last(home: &Home) -> Option<Self> {
+    fn last(home: &Home) -> Option<Self> {
         folders(&home.path.join("runs")).pop().map(|path| Self { path })
+    }
+
+    /// The run that began last, which must be there.
+    pub(crate) fn last_of(home: &Home) -> Result<Self, Complaint> {
+        Self::last(home).ok_or_else(|| {
+            Complaint::usage(format!("there is no run below `{}`", home.path.display()))
+                .hint("run `cargo heapcheck test` or `cargo heapcheck exec -- PROGRAM` first")
+        })
+    }
+
+    /// Remembers that tests were left out which nobody has named.
+    pub(crate) fn leave_out(&self) -> Result<(), Complaint> {
+        let path = self.path.join(LEFT_OUT_FILE);
+        fs::write(&path, "").map_err(|error| Complaint::file("write", &path, &error))
+    }
+
+    /// Remembers that everything there is was run and judged, unless something was left out.
+    pub(crate) fn set_whole(&self) {
+        if !self.path.join(LEFT_OUT_FILE).exists() {
+            // Without the note the run counts as a part, and less is concluded from it.
+            let _ = fs::write(self.path.join(WHOLE_FILE), "");
+        }
+    }
+
+    /// Whether everything there is was run and judged.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.path.join(WHOLE_FILE).exists()
     }
 
     /// Adds a unit.
@@ -55,10 +88,12 @@ impl Run {
         test: Option<&str>,
     ) -> Result<Unit, Complaint> {
         let path = self.path.join(number);
-        let text = format!("{}\n{}\n", program.display(), test.unwrap_or_default());
+        // Cargo says it to the runner; outside of cargo there is none.
+        let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
+        let text = format!("{}\n{}\n{package}\n", program.display(), test.unwrap_or_default());
         let made = fs::create_dir_all(&path).and_then(|()| fs::write(path.join(NAME_FILE), text));
         made.map_err(|error| Complaint::file("create", &path, &error))?;
-        Ok(Unit { path, program: program.to_path_buf(), test: test.map(str::to_string) })
+        Ok(Unit { path, program: program.to_path_buf(), test: test.map(str::to_string), package })
     }
 
     /// All units, in the order of their numbers.
@@ -76,6 +111,8 @@ pub(crate) struct Unit {
     pub(crate) program: PathBuf,
     /// The test.
     pub(crate) test: Option<String>,
+    /// The package, where cargo has said so.
+    pub(crate) package: String,
 }
 
 impl Unit {
@@ -83,7 +120,14 @@ impl Unit {
         let text = fs::read_to_string(path.join(NAME_FILE)).unwrap_or_default();
         let mut lines = text.lines().map(str::to_string);
         let program = lines.next().unwrap_or_default().into();
-        Self { path, program, test: lines.next().filter(|test| !test.is_empty()) }
+        let test = lines.next().filter(|test| !test.is_empty());
+        Self { path, program, test, package: lines.next().unwrap_or_default() }
+    }
+
+    /// It, as settings are chosen for it.
+    pub(crate) fn subject(&self) -> Subject {
+        let test = self.test.clone().unwrap_or_default();
+        Subject { package: self.package.clone(), binary: short_name(&self.program), test }
     }
 
     /// Reads its records, in the order in which the processes began.

@@ -10,20 +10,22 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use heapcheck_rt::options::Stacks;
 use libtest_mimic::{Failed, Trial};
 
 use crate::binary::{Binary, absolute, short_name};
+use crate::child::{self, Ended};
 use crate::complaint::Complaint;
 use crate::ending::Ending;
+use crate::excuse::explain_excused;
 use crate::explain::explain;
-use crate::handover::{Depth, Handover};
+use crate::handover::Handover;
 use crate::human;
+use crate::ledger;
 use crate::libtest::{self, Asked};
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
-use crate::trial::{Harness, Told};
-use crate::verdict::{Verdict, judge};
+use crate::trial::{Harness, Told, timed_out};
+use crate::verdict::{Verdict, judge, judge_without_leaks};
 
 /// The word by which the tool knows that it is called as the runner.
 pub(crate) const FACE: &str = "__runner";
@@ -64,12 +66,16 @@ fn run_one(harness: &Harness, name: &str) -> Result<u8, Complaint> {
     let told = harness.run_test(name, 0, is_ignored)?;
     print!("{}", told.output);
     eprint!("{}", told.text);
-    Ok(if told.verdict == Verdict::Clean { Ending::Clean } else { Ending::Failed }.code())
+    Ok(if told.verdict.is_fine() { Ending::Clean } else { Ending::Failed }.code())
 }
 
 /// All tests that were asked for, each in its process.
 fn fan_out(harness: Harness) -> Result<u8, Complaint> {
     let tests = libtest::list(|| harness.plain(), &harness.program)?;
+    let asked = &harness.asked;
+    if asked.only_ignored || (!asked.includes_ignored && tests.iter().any(|(_, is_ignored)| *is_ignored)) {
+        harness.handover.run.leave_out()?;
+    }
     let names: Vec<String> = tests.iter().map(|(name, _)| name.clone()).collect();
     let arguments = harness.asked.for_mimic(&names);
     let harness = Arc::new(harness);
@@ -93,7 +99,7 @@ fn outcome(harness: &Harness, name: &str, told: Result<Told, Complaint>) -> Resu
             return Err(complaint.to_string().into());
         }
     };
-    if told.verdict == Verdict::Clean {
+    if told.verdict.is_fine() {
         if harness.asked.shows_output && !told.output.is_empty() {
             print!("---- {name} stdout ----\n{}", told.output);
         }
@@ -110,43 +116,62 @@ fn run_once(
     binary: Binary,
     arguments: &[OsString],
 ) -> Result<u8, Complaint> {
+    let settings = handover.settings(program, "");
     let unit = handover.run.add_unit(&format!("{:07}", std::process::id()), program, None)?;
     let mut command = handover.command(program);
     command.args(arguments);
-    let stacks = match handover.depth {
-        Depth::Auto => Stacks::Full,
-        Depth::Fixed(stacks) => stacks,
-    };
-    let mut children = handover.children(program);
+    let mut children = handover.children(program, &settings);
     if binary == Binary::Doctest {
         // Doctests that rustdoc has merged into one program then run in a process each.
         command.env("RUSTDOC_DOCTEST_BIN_PATH", program);
         children = program.parent().unwrap_or(program).into();
     }
-    handover.injection(stacks, children).apply(&mut command, &unit.path);
-    if binary == Binary::Doctest {
+    if settings.is_checked {
+        handover.injection(&settings, settings.depth.once(), children).apply(&mut command, &unit.path);
+    }
+    if binary == Binary::Doctest && settings.is_checked {
         // Rustdoc judges each by its exit status, and shows what it printed.
         command.env("HEAPCHECK_EXITCODE", Ending::Leaked.code().to_string()).env("HEAPCHECK_REPORT", "plain");
     }
-    let started = command.spawn().and_then(|mut child| Ok((child.id(), child.wait()?)));
-    let (pid, status) = started.map_err(|error| Complaint::file("run", program, &error))?;
+    let Ended { pid, status, is_timed_out } = child::run(&mut command, settings.timeout)
+        .map_err(|error| Complaint::file("run", program, &error))?;
     let records = unit.read_records()?;
     let judged = judge(&records, handover.first_pid(pid), program, Some(status));
     // The status of a doctest that leaks is the runtime's.
     let is_leak_of_doctest = binary == Binary::Doctest && judged == Verdict::Leaked;
-    let verdict = if status.success() || is_leak_of_doctest { judged } else { Verdict::Failed };
-    let entry = Entry { program: short_name(program), test: String::new(), verdict: verdict.clone() };
-    tally::add(&handover.run, &entry)?;
-    match verdict {
-        Verdict::Clean | Verdict::Failed => unit.remove(),
+    let verdict = match is_timed_out {
+        true => Verdict::TimedOut,
+        false if !status.success() && !is_leak_of_doctest => Verdict::Failed,
+        false if !settings.is_checked => Verdict::Unchecked,
+        false => judged,
+    };
+    let rest = judge_without_leaks(&records, handover.first_pid(pid), program, Some(status));
+    // Merged doctests say with another status that one of them has failed, by a leak or otherwise: nothing can be excused.
+    let is_one_leak = !is_leak_of_doctest || status.code() == Some(Ending::Leaked.code().into());
+    let mut symbols = Symbols::default();
+    let explained = match is_one_leak {
+        true => explain_excused(&unit, records, verdict, rest, &handover.plan, &mut symbols),
+        false => explain(&unit, &records, verdict, &mut symbols),
+    };
+    ledger::add(&handover.run, &explained)?;
+    tally::add(&handover.run, &Entry::of(&explained))?;
+    match explained.verdict {
         Verdict::Leaked | Verdict::None(_) => {
-            let explained = explain(&unit, &records, verdict.clone(), &mut Symbols::default());
             let _ = write!(std::io::stderr(), "\n{}", human::render(&explained, handover.asked.on_stderr()));
         }
+        Verdict::TimedOut => {
+            unit.remove();
+            let _ = write!(std::io::stderr(), "\n{}", timed_out(&settings));
+        }
+        _ if explained.excused.is_empty() => unit.remove(),
+        _ => {}
     }
     let own = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
+    // A doctest whose leaks are excused has passed, whatever status the runtime has given it.
+    let is_excused = is_leak_of_doctest && explained.verdict.is_fine();
     Ok(match u8::try_from(own).unwrap_or(1) {
-        0 if verdict != Verdict::Clean => Ending::Failed.code(),
+        _ if is_excused => Ending::Clean.code(),
+        0 if !explained.verdict.is_fine() => Ending::Failed.code(),
         own => own,
     })
 }

@@ -31,7 +31,7 @@ pub(crate) enum Shell {
 impl Shell {
     /// Prints the environment of cargo as it would be for `testing`.
     pub(crate) fn show(self, testing: &Testing) -> Result<u8, Complaint> {
-        let Prepared { command, run: _, target, own } = testing.prepare()?;
+        let Prepared { command, target, own, .. } = testing.prepare()?;
         let mut text = String::new();
         for (name, value) in command.get_envs() {
             if let Some(value) = value {

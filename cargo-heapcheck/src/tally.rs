@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::complaint::Complaint;
+use crate::explain::Explained;
 use crate::run::Run;
 use crate::verdict::Verdict;
 
@@ -24,6 +25,17 @@ pub(crate) struct Entry {
     pub(crate) verdict: Verdict,
 }
 
+impl Entry {
+    /// The entry of a unit.
+    pub(crate) fn of(unit: &Explained) -> Self {
+        Self {
+            program: unit.program.clone(),
+            test: unit.test.clone().unwrap_or_default(),
+            verdict: unit.verdict.clone(),
+        }
+    }
+}
+
 /// How many tests came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -33,6 +45,10 @@ pub(crate) struct Counts {
     pub(crate) leaked: u64,
     /// Failed without heapcheck's doing.
     pub(crate) failed: u64,
+    /// Ended because their time was over.
+    pub(crate) timed_out: u64,
+    /// Not checked because the person wants it so.
+    pub(crate) unchecked: u64,
     /// Not checked.
     pub(crate) unjudged: u64,
 }
@@ -46,6 +62,8 @@ impl Counts {
                 Verdict::Clean => &mut counts.clean,
                 Verdict::Leaked => &mut counts.leaked,
                 Verdict::Failed => &mut counts.failed,
+                Verdict::TimedOut => &mut counts.timed_out,
+                Verdict::Unchecked => &mut counts.unchecked,
                 Verdict::None(_) => &mut counts.unjudged,
             } += 1;
         }
@@ -78,7 +96,14 @@ pub(crate) fn read(run: &Run) -> Vec<Entry> {
 fn read_line(line: &str) -> Option<Entry> {
     let mut parts = line.split('\t').map(str::to_string);
     let (name, program, test) = (parts.next()?, parts.next()?, parts.next()?);
-    let verdicts = [Verdict::Clean, Verdict::Leaked, Verdict::Failed, Verdict::None(parts.next()?)];
+    let verdicts = [
+        Verdict::Clean,
+        Verdict::Leaked,
+        Verdict::Failed,
+        Verdict::TimedOut,
+        Verdict::Unchecked,
+        Verdict::None(parts.next()?),
+    ];
     let verdict = verdicts.into_iter().find(|verdict| verdict.name() == name)?;
     Some(Entry { program, test, verdict })
 }
@@ -97,11 +122,14 @@ mod tests {
             entry("b::c", Verdict::Leaked),
             entry("", Verdict::Failed),
             entry("d", Verdict::None("why".into())),
+            entry("e", Verdict::TimedOut),
+            entry("f", Verdict::Unchecked),
         ];
         for entry in &entries {
             add(&run, entry).unwrap();
         }
         assert_eq!(read(&run), entries);
-        assert_eq!(Counts::of(&entries), Counts { clean: 1, leaked: 1, failed: 1, unjudged: 1 });
+        let one_each = Counts { clean: 1, leaked: 1, failed: 1, timed_out: 1, unchecked: 1, unjudged: 1 };
+        assert_eq!(Counts::of(&entries), one_each);
     }
 }

@@ -10,15 +10,19 @@ use std::process::{Command, ExitStatus};
 use heapcheck_rt::options::Stacks;
 
 use crate::binary::{Binary, short_name};
+use crate::child::{self, Ended};
 use crate::complaint::Complaint;
-use crate::explain::explain;
-use crate::handover::{Depth, Handover};
+use crate::config::quantity::{Timeout, time};
+use crate::config::settings::Settings;
+use crate::excuse::explain_excused;
+use crate::handover::Handover;
 use crate::human;
+use crate::ledger;
 use crate::libtest::Asked;
 use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
-use crate::verdict::{Verdict, judge, signal_name};
+use crate::verdict::{Verdict, judge, judge_without_leaks, signal_name};
 
 /// What all tests of a harness share.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub(crate) struct Told {
 struct Attempt {
     unit: Unit,
     verdict: Verdict,
+    /// The verdict when all its leaks are excused.
+    rest: Verdict,
     output: String,
     /// Why it counts as failed, when that can't be seen from its output.
     why: String,
@@ -64,10 +70,13 @@ impl Harness {
     /// Runs the test `name`, the one with this `number`, and enters it in the tally.
     pub(crate) fn run_test(&self, name: &str, number: usize, is_ignored: bool) -> Result<Told, Complaint> {
         let number = format!("{:07}-{number:06}", std::process::id());
-        let first = self.attempt(name, &number, is_ignored, self.handover.depth.first())?;
+        let settings = self.handover.settings(&self.program, name);
+        let stacks = settings.first_stacks();
+        let first = self.attempt(name, &number, is_ignored, &settings, stacks)?;
         let mut remark = "";
-        let last = if first.verdict == Verdict::Leaked && self.handover.depth == Depth::Auto {
-            let second = self.attempt(name, &format!("{number}-full"), is_ignored, Stacks::Full)?;
+        let last = if first.verdict == Verdict::Leaked && settings.has_second_phase() {
+            let second =
+                self.attempt(name, &format!("{number}-full"), is_ignored, &settings, Stacks::Full)?;
             if second.verdict == Verdict::Leaked {
                 first.unit.remove();
                 second
@@ -94,6 +103,7 @@ impl Harness {
         name: &str,
         number: &str,
         is_ignored: bool,
+        settings: &Settings,
         stacks: Stacks,
     ) -> Result<Attempt, Complaint> {
         let unit = self.handover.run.add_unit(number, &self.program, Some(name))?;
@@ -106,46 +116,64 @@ impl Harness {
         if is_ignored {
             command.arg("--include-ignored");
         }
-        self.handover
-            .injection(stacks, self.handover.children(&self.program))
-            .apply(&mut command, &unit.path);
-        let (pid, status, output) =
-            run_to_end(&mut command).map_err(|error| Complaint::file("run", &self.program, &error))?;
-        let (verdict, why) = match failure(self.binary, name, status, &output) {
-            Some(why) => (Verdict::Failed, why),
-            None => (
-                judge(&unit.read_records()?, self.handover.first_pid(pid), &self.program, Some(status)),
-                String::new(),
-            ),
+        if settings.is_checked {
+            let children = self.handover.children(&self.program, settings);
+            self.handover.injection(settings, stacks, children).apply(&mut command, &unit.path);
+        }
+        let (ended, output) = run_to_end(&mut command, settings.timeout)
+            .map_err(|error| Complaint::file("run", &self.program, &error))?;
+        let mut why = String::new();
+        let pid = self.handover.first_pid(ended.pid);
+        let verdict = if ended.is_timed_out {
+            why = timed_out(settings);
+            Verdict::TimedOut
+        } else if let Some(failure) = failure(self.binary, name, ended.status, &output) {
+            why = failure;
+            Verdict::Failed
+        } else if !settings.is_checked {
+            Verdict::Unchecked
+        } else {
+            judge(&unit.read_records()?, pid, &self.program, Some(ended.status))
         };
-        Ok(Attempt { unit, verdict, output: own_output(&output, name), why })
+        let rest = match verdict {
+            Verdict::Leaked => {
+                judge_without_leaks(&unit.read_records()?, pid, &self.program, Some(ended.status))
+            }
+            _ => verdict.clone(),
+        };
+        Ok(Attempt { unit, verdict, rest, output: own_output(&output, name), why })
     }
 
     fn tell(&self, attempt: Attempt, remark: &str) -> Result<Told, Complaint> {
-        let Attempt { unit, verdict, output, why } = attempt;
-        let mut text = why;
-        if matches!(verdict, Verdict::Leaked | Verdict::None(_)) {
-            let explained = explain(&unit, &unit.read_records()?, verdict.clone(), &mut Symbols::default());
-            text.push_str(remark);
-            text.push_str(&human::render(&explained, self.handover.asked.on_stdout()));
-        } else {
+        let Attempt { unit, verdict, rest, output, why } = attempt;
+        if !matches!(verdict, Verdict::Leaked | Verdict::None(_)) {
             unit.remove();
+            return Ok(Told { verdict, output, text: why });
         }
-        Ok(Told { verdict, output, text })
+        let (plan, records) = (&self.handover.plan, unit.read_records()?);
+        let explained = explain_excused(&unit, records, verdict, rest, plan, &mut Symbols::default());
+        ledger::add(&self.handover.run, &explained)?;
+        let text = format!("{why}{remark}{}", human::render(&explained, self.handover.asked.on_stdout()));
+        Ok(Told { verdict: explained.verdict, output, text })
     }
 }
 
+/// What is said of a test whose time was over.
+pub(crate) fn timed_out(settings: &Settings) -> String {
+    let limit = settings.timeout.0.map(time).unwrap_or_default();
+    format!("the test was killed after {limit}, its `timeout`, and not checked\n")
+}
+
 /// Runs a command with its output in one file, not a pipe, which a child of it could keep open.
-fn run_to_end(command: &mut Command) -> io::Result<(u32, ExitStatus, String)> {
+fn run_to_end(command: &mut Command, timeout: Timeout) -> io::Result<(Ended, String)> {
     let mut file = tempfile::tempfile()?;
     let append = |file: &File| file.try_clone();
     command.stdin(std::process::Stdio::null()).stdout(append(&file)?).stderr(append(&file)?);
-    let mut child = command.spawn()?;
-    let status = child.wait()?;
+    let ended = child::run(command, timeout)?;
     let mut bytes = Vec::new();
     io::Seek::rewind(&mut file)?;
     io::Read::read_to_end(&mut file, &mut bytes)?;
-    Ok((child.id(), status, String::from_utf8_lossy(&bytes).into_owned()))
+    Ok((ended, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// Why a test counts as failed; `None` when it passed. A process that ends well is not enough: `exit(0)` in a test

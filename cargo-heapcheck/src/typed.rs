@@ -8,15 +8,17 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use heapcheck_rt::options::{Mode, Stacks};
 
+use crate::accept::Acceptance;
 use crate::cargo::Testing;
 use crate::clean;
 use crate::complaint::Complaint;
+use crate::config::plan::{Flags, Plan};
+use crate::config::quantity::{Timeout, read_size};
+use crate::config::settings::{Depth, Said};
 use crate::ending::{ABOUT_CODES, Ending};
 use crate::exec::{Exec, find_program};
 use crate::formats::Format;
-use crate::handover::Depth;
 use crate::home::Home;
-use crate::injection::Injection;
 use crate::look::{Asked, Colour};
 use crate::pages;
 use crate::report::Retelling;
@@ -60,12 +62,9 @@ enum Verb {
     Exec {
         #[command(flatten)]
         check: CheckFlags,
-        /// How much of each stack is recorded
-        #[arg(long, value_parser = PossibleValuesParser::new(Stacks::NAMES), default_value = "full")]
-        stacks: String,
-        /// Check the programs that it starts, too
-        #[arg(long)]
-        follow_children: bool,
+        /// How much of each stack is recorded [default: full]
+        #[arg(long, value_parser = PossibleValuesParser::new(Stacks::NAMES))]
+        stacks: Option<String>,
         #[command(flatten)]
         look: LookFlags,
         /// The program and its arguments
@@ -107,6 +106,15 @@ enum Verb {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Make the leaks of the last run the baseline: only new and grown ones fail afterwards
+    Accept {
+        /// Show each change, and ask
+        #[arg(long)]
+        review: bool,
+        /// The package whose last run is meant
+        #[arg(long, value_name = "PATH")]
+        manifest_path: Option<OsString>,
+    },
     /// Tell again what the last run found, or what one record says
     Report {
         /// One record file
@@ -145,9 +153,10 @@ impl LookFlags {
 struct TestFlags {
     #[command(flatten)]
     check: CheckFlags,
-    /// How much of each stack is recorded; auto: little, and a test that leaks is run again with all of it
-    #[arg(long, value_parser = PossibleValuesParser::new(Depth::NAMES), default_value = "auto")]
-    stacks: String,
+    /// How much of each stack is recorded; auto: little, and a test that leaks is run again with all of it [default:
+    /// auto]
+    #[arg(long, value_parser = PossibleValuesParser::new(Depth::NAMES))]
+    stacks: Option<String>,
     /// Use the build of plain cargo as it is, instead of an instrumented one
     #[arg(long)]
     no_rebuild: bool,
@@ -158,47 +167,46 @@ struct TestFlags {
 /// The verbs that take cargo's flags besides ours.
 const CARGO_VERBS: &[&str] = &["test", "bench", "nextest", "run", "show-env"];
 
-/// What is checked.
+/// What is checked. What is not given here comes from the environment, then from `.config/heapcheck.toml`.
 #[derive(Args, Debug)]
 struct CheckFlags {
-    /// Which leaks count, and when they are looked for [default: $HEAPCHECK, else normal]
+    /// Which leaks count, and when they are looked for [default: normal]
     #[arg(long, value_parser = PossibleValuesParser::new(Mode::NAMES))]
     mode: Option<String>,
-    /// A file of `leak:` lines; may be given more than once
+    /// How much a test may leak, as in `1KB` [default: 0]
+    #[arg(long, value_name = "SIZE", value_parser = read_size)]
+    max_leaked_bytes: Option<u64>,
+    /// How long a test may run, as in `90s` [default: none]
+    #[arg(long, value_name = "TIME", value_parser = Timeout::read)]
+    timeout: Option<Timeout>,
+    /// Check the programs that a test starts, too
+    #[arg(long)]
+    follow_children: bool,
+    /// A file of suppressions: TOML, else `leak:` lines; may be given more than once
     #[arg(long, value_name = "FILE")]
     suppressions: Vec<PathBuf>,
+    /// Settings, instead of those in `.config/heapcheck.toml`
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The profile of the settings [default: default]
+    #[arg(long, value_name = "NAME")]
+    heapcheck_profile: Option<String>,
 }
 
 impl CheckFlags {
-    /// The files, which must be there: a list that is not read would let leaks through, or report what is known.
-    fn suppressions(&self) -> Result<Vec<PathBuf>, Complaint> {
-        let found = self.suppressions.iter().map(|path| {
-            path.canonicalize().map_err(|error| {
-                Complaint::usage(format!("cannot read the suppressions `{}`: {error}", path.display()))
-            })
-        });
-        found.collect()
+    fn flags(self, stacks: Option<String>, no_rebuild: bool) -> Flags {
+        let said = Said {
+            mode: self.mode,
+            stacks,
+            max_leaked_bytes: self.max_leaked_bytes,
+            timeout: self.timeout,
+            rerun: None,
+            check: None,
+            children: self.follow_children.then(|| "all".to_string()),
+            no_rebuild: no_rebuild.then_some(true),
+        };
+        Flags { said, config: self.config, profile: self.heapcheck_profile, suppressions: self.suppressions }
     }
-
-    fn mode(&self) -> Result<String, Complaint> {
-        match &self.mode {
-            Some(mode) => Ok(mode.clone()),
-            None => mode_of_environment(),
-        }
-    }
-}
-
-/// The mode that `HEAPCHECK` names.
-fn mode_of_environment() -> Result<String, Complaint> {
-    let Some(mode) = std::env::var_os("HEAPCHECK").filter(|mode| !mode.is_empty()) else {
-        return Ok(Mode::Normal.name().to_string());
-    };
-    let mode = mode.to_string_lossy().into_owned();
-    if Mode::NAMES.contains(&mode.as_str()) {
-        return Ok(mode);
-    }
-    Err(Complaint::usage(format!("HEAPCHECK names an unknown mode, `{mode}`"))
-        .hint(format!("the modes are {}", Mode::NAMES.join(", "))))
 }
 
 impl TestFlags {
@@ -211,14 +219,7 @@ impl TestFlags {
         {
             verb.push(arguments.remove(0));
         }
-        Ok(Testing {
-            verb,
-            arguments,
-            mode: self.check.mode()?,
-            depth: Depth::named(&self.stacks),
-            keeps_build: self.no_rebuild,
-            suppressions: self.check.suppressions()?,
-        })
+        Ok(Testing { verb, arguments, flags: self.check.flags(self.stacks, self.no_rebuild) })
     }
 }
 
@@ -245,6 +246,19 @@ fn own_flags(verb: &OsString) -> Vec<(String, bool)> {
     named.chain([("--help".to_string(), false), ("-h".to_string(), false)]).collect()
 }
 
+/// Cargo's own `--config`, where it names a file.
+const CARGO_CONFIG: &str = "--cargo-config";
+
+/// Whether this is cargo's `--config KEY=VALUE`, not our `--config FILE`.
+fn is_key_of_cargo(flag: &OsString, value: Option<&OsString>) -> bool {
+    let text = flag.to_string_lossy();
+    match (text.strip_prefix("--config"), value) {
+        (Some(""), Some(value)) => value.as_encoded_bytes().contains(&b'='),
+        (Some(joined), None) => joined.trim_start_matches('=').contains('='),
+        _ => false,
+    }
+}
+
 /// Sorts a line for cargo: our flags, `--`, and everything that is cargo's as it was typed.
 fn ours_first(arguments: &[OsString]) -> Vec<OsString> {
     let own = own_flags(&arguments[1]);
@@ -256,10 +270,18 @@ fn ours_first(arguments: &[OsString]) -> Vec<OsString> {
         if argument == "--" {
             theirs.push(argument.clone());
             theirs.extend(rest.by_ref().cloned());
+        } else if name == CARGO_CONFIG {
+            let given =
+                argument.to_str().and_then(|text| text.split_once('=')).map(|(_, value)| value.into());
+            theirs.extend(
+                [Some("--config".into()), given.or_else(|| rest.next().cloned())].into_iter().flatten(),
+            );
         } else if let Some((_, takes_value)) = found {
-            ours.push(argument.clone());
-            if *takes_value && argument == name {
-                ours.extend(rest.next().cloned());
+            let value = rest.clone().next().filter(|_| *takes_value && argument == name);
+            let side = if is_key_of_cargo(argument, value) { &mut theirs } else { &mut ours };
+            side.push(argument.clone());
+            if value.is_some() {
+                side.extend(rest.next().cloned());
             }
         } else {
             theirs.push(argument.clone());
@@ -302,18 +324,17 @@ impl Typed {
             }
             Verb::Completions { shell } => Ok(pages::complete(command(), shell)),
             Verb::Man { out } => pages::manual(command(), out.as_deref()),
-            Verb::Exec { check, stacks, follow_children, look, program } => {
-                let mode = check.mode()?;
-                let suppressions = check.suppressions()?;
+            Verb::Exec { check, stacks, look, program } => {
                 let (name, arguments) = (&program[0], program[1..].to_vec());
                 let program = find_program(name)?;
                 let home = Home::find(None)?;
-                let stacks =
-                    Stacks::ALL.into_iter().find(|each| each.name() == stacks).unwrap_or(Stacks::Full);
-                let children = if follow_children { "all" } else { "none" }.into();
+                let flags = check.flags(stacks, false);
+                let plan = Plan::make(flags, &home.root(), |name| std::env::var(name).ok())?;
                 let runtime = runtime::find_or_build(&home)?;
-                let injection = Injection { runtime, mode, stacks, children, suppressions };
-                Exec { home, injection, asked: look.asked(), program, arguments }.act()
+                Exec { home, runtime, plan, asked: look.asked(), program, arguments }.act()
+            }
+            Verb::Accept { review, manifest_path } => {
+                Acceptance { is_reviewed: review, manifest: manifest_path }.act()
             }
             Verb::Runtime { manifest_path } => {
                 let home = Home::find(manifest_path.as_ref())?;

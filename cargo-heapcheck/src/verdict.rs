@@ -20,17 +20,28 @@ pub(crate) enum Verdict {
     Leaked,
     /// The test failed by itself.
     Failed,
+    /// It ran for too long and was ended.
+    TimedOut,
+    /// The person wants it not to be checked, and it passed.
+    Unchecked,
     /// Nobody knows; the text says why.
     None(String),
 }
 
 impl Verdict {
+    /// Whether nobody needs to do anything about it.
+    pub(crate) fn is_fine(&self) -> bool {
+        matches!(self, Self::Clean | Self::Unchecked)
+    }
+
     /// Its word in machine-readable reports.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Clean => "clean",
             Self::Leaked => "leaked",
             Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::Unchecked => "unchecked",
             Self::None(_) => "no-verdict",
         }
     }
@@ -43,9 +54,19 @@ pub(crate) fn judge(
     program: &Path,
     status: Option<ExitStatus>,
 ) -> Verdict {
-    if records.iter().any(found_something) {
-        return Verdict::Leaked;
+    match records.iter().any(found_something) {
+        true => Verdict::Leaked,
+        false => judge_without_leaks(records, pid, program, status),
     }
+}
+
+/// The same, as if nothing had leaked: what is left when every leak is excused.
+pub(crate) fn judge_without_leaks(
+    records: &[Record],
+    pid: Option<u32>,
+    program: &Path,
+    status: Option<ExitStatus>,
+) -> Verdict {
     let own = program.canonicalize().unwrap_or_else(|_| program.to_path_buf());
     let is_own = |record: &Record| record.begin.exe == own.as_os_str().as_encoded_bytes();
     let knows_own = records.iter().any(is_own);
@@ -59,8 +80,7 @@ pub(crate) fn judge(
     match &first.end {
         None => Verdict::None(format!("its leak check never ran: {}", how_it_ended(status))),
         Some(end) => match end.outcome {
-            Outcome::Clean => Verdict::Clean,
-            Outcome::Leaked => Verdict::Leaked,
+            Outcome::Clean | Outcome::Leaked => Verdict::Clean,
             Outcome::NoCheck | Outcome::NoVerdict => {
                 Verdict::None(String::from_utf8_lossy(&end.reason).into_owned())
             }

@@ -154,7 +154,13 @@ fn normalise(text: &str, folder: &Path) -> String {
     let text = replace(&text, "at offset ", is_digit, "N");
     let text = text.replace("(N frame of", "(N frames of");
     // The runtime's own report of a doctest has addresses of the toolchain.
-    let varies = ["all doctests ran in", "    #", "heapcheck: the record is", "heapcheck: hint: for types"];
+    let varies = [
+        "    Blocking waiting for file lock",
+        "all doctests ran in",
+        "    #",
+        "heapcheck: the record is",
+        "heapcheck: hint: for types",
+    ];
     let lines = text.lines().filter(|line| !varies.iter().any(|start| line.starts_with(start)));
     lines.map(|line| without_ids(line) + "\n").collect()
 }

@@ -9,7 +9,7 @@
 //! ```
 
 mod signature;
-mod sites;
+pub(crate) mod sites;
 mod drafts;
 mod naming;
 mod advice;
@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use heapcheck_rt::record::{Fault, LeakKind, Module, Record};
 
 use crate::binary::short_name;
+use crate::excused::Excused;
 use crate::run::Unit;
 use crate::symbols::{Frame, Symbols};
 use crate::verdict::Verdict;
@@ -49,6 +50,8 @@ pub(crate) struct Explained {
     pub(crate) notes: Vec<String>,
     /// The files that were loaded, of all its processes.
     pub(crate) modules: Vec<Module<Vec<u8>>>,
+    /// Leaks that do not count. They are not among `leaks`.
+    pub(crate) excused: Vec<Excused>,
 }
 
 impl Explained {
@@ -66,6 +69,7 @@ impl Explained {
             faults: Vec::new(),
             notes: Vec::new(),
             modules: Vec::new(),
+            excused: Vec::new(),
         }
     }
 }

@@ -12,7 +12,9 @@ use std::fmt::Write;
 
 use heapcheck_rt::foreign::Reason;
 
-use crate::explain::Explained;
+use crate::excuse;
+use crate::excused::sums;
+use crate::explain::{Explained, Explanation};
 use crate::figures::{bytes, counted};
 use crate::look::{ERROR, Look, NOTE};
 use crate::plumbing::first_own;
@@ -56,12 +58,23 @@ pub(crate) fn render(unit: &Explained, look: Look) -> String {
     for note in &unit.notes {
         leak::title(&mut text, NOTE, "note", note, look);
     }
+    for excused in &unit.excused {
+        leak::title(&mut text, NOTE, "note", &excused.told(), look);
+    }
     text.push_str(&summary(unit));
+    text.push_str(&excuse::suggestions(unit));
     if let Verdict::None(reason) = &unit.verdict
         && let Some(hint) = hint(reason)
     {
         let _ = writeln!(text, "heapcheck: hint: {hint}");
     }
+    text
+}
+
+/// Writes one leak.
+pub(crate) fn leak(leak: &Explanation, look: Look) -> String {
+    let mut text = String::new();
+    leak::render(&mut text, leak, look);
     text
 }
 
@@ -74,18 +87,17 @@ pub(crate) fn more() -> String {
 /// The last line: what it came to.
 pub(crate) fn summary(unit: &Explained) -> String {
     let whose = unit.test.as_ref().unwrap_or(&unit.program);
-    let suppressed = match unit.suppressed_bytes {
-        0 => String::new(),
-        sum => format!("; {} suppressed", bytes(sum)),
-    };
+    let excused = sums(unit.suppressed_bytes, &unit.excused);
     match &unit.verdict {
-        Verdict::Clean => format!("heapcheck: `{whose}` is clean{suppressed}\n"),
+        Verdict::Clean => format!("heapcheck: `{whose}` is clean{excused}\n"),
         Verdict::Leaked if unit.leaked_blocks == 0 => format!("heapcheck: `{whose}` freed memory wrongly\n"),
         Verdict::Leaked => {
             let (sum, count) = (bytes(unit.leaked_bytes), counted(unit.leaked_blocks, "block"));
-            format!("heapcheck: `{whose}` leaked {sum} in {count}{suppressed}\n")
+            format!("heapcheck: `{whose}` leaked {sum} in {count}{excused}\n")
         }
         Verdict::Failed => format!("heapcheck: `{whose}` failed\n"),
+        Verdict::TimedOut => format!("heapcheck: `{whose}` was killed because its time was over\n"),
+        Verdict::Unchecked => format!("heapcheck: `{whose}` is not checked, as configured\n"),
         Verdict::None(reason) => format!("heapcheck: no verdict on `{whose}`: {reason}\n"),
     }
 }
