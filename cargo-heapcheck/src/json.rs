@@ -101,7 +101,7 @@ fn leak_value(unit: &Explained, leak: &Explanation) -> Value {
 /// A tree is as deep as there are different types in a row.
 fn branch_value(branch: &Branch) -> Value {
     json!({ "type": branch.allocated, "field": branch.field, "offset": branch.offset, "place": branch.place,
-        "blocks": branch.blocks, "bytes": branch.bytes,
+        "cycles": branch.cycles, "blocks": branch.blocks, "bytes": branch.bytes,
         "below": branch.below.iter().map(branch_value).collect::<Vec<_>>() })
 }
 

@@ -101,7 +101,12 @@ impl Fixture {
         for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
             let _ = write!(seen, "--- {name}\n{}", String::from_utf8_lossy(bytes));
         }
-        let seen = normalise(&seen, self.path());
+        self.check_text(step, &seen);
+    }
+
+    /// Compares a text with the file `<step>.txt`.
+    pub fn check_text(&self, step: &str, text: &str) {
+        let seen = normalise(text, self.path());
         let expected = cases().join(self.name).join("expected").join(format!("{step}.txt"));
         if std::env::var_os("HEAPCHECK_BLESS").is_some() {
             fs::create_dir_all(expected.parent().unwrap()).unwrap();

@@ -11,7 +11,7 @@ use heapcheck_rt::record::LeakKind;
 use super::Member;
 use super::sites::Site;
 use crate::plumbing::{Whose, whose};
-use crate::symbols::Frame;
+use crate::symbols::{Frame, shown};
 
 /// Own frames whose statements are read: the one that allocates, and those that called it.
 const FRAMES: usize = 3;
@@ -19,25 +19,27 @@ const FRAMES: usize = 3;
 const STATEMENT_LINES: usize = 6;
 const FUNCTION_LINES: usize = 40;
 
-/// How a value is kept from being dropped: what stands in the code, and what that means.
-const WAYS: &[(&str, &str)] = &[
-    ("mem::forget", "`mem::forget` keeps its destructor from running"),
-    ("forget", "`forget` keeps its destructor from running"),
+/// How a value is kept from being dropped: what stands in the code, how it is called, and what it means.
+type Way = (&'static str, &'static str, &'static str);
+
+const WAYS: &[Way] = &[
+    ("mem::forget", "mem::forget", "keeps its destructor from running"),
+    ("forget", "forget", "keeps its destructor from running"),
     (
         "ManuallyDrop::new",
-        "`ManuallyDrop` keeps its destructor from running until `ManuallyDrop::drop` is called",
+        "ManuallyDrop",
+        "keeps its destructor from running until `ManuallyDrop::drop` is called",
     ),
+    ("Box::leak", "Box::leak", FOR_GOOD),
+    (".leak", "leak", FOR_GOOD),
+    ("into_raw", "into_raw", "hands over its ownership; only `from_raw` on that pointer takes it back"),
     (
-        "Box::leak",
-        "`Box::leak` gives it up for good; what is meant to live as long as the program belongs in a `static`",
+        "into_non_null",
+        "into_non_null",
+        "hands over its ownership; only `from_non_null` on that pointer takes it back",
     ),
-    (
-        ".leak",
-        "`leak` gives it up for good; what is meant to live as long as the program belongs in a `static`",
-    ),
-    ("into_raw", "`into_raw` hands over its ownership; only `from_raw` on the same pointer takes it back"),
-    ("Box::into_non_null", "`into_non_null` hands over its ownership; only `from_non_null` takes it back"),
 ];
+const FOR_GOOD: &str = "gives it up for good; what is to live as long as the program belongs in a `static`";
 
 /// The lines of advice.
 pub(super) fn of(kind: LeakKind, site: &Site, members: &[Member]) -> Vec<String> {
@@ -59,22 +61,23 @@ fn given_away(site: &Site) -> Option<String> {
         let source = fs::read_to_string(file).ok()?;
         let lines: Vec<&str> = source.lines().collect();
         let (way, at) = find_way(&lines, line as usize - 1)?;
-        let place = if at + 1 == line as usize { String::new() } else { format!(" (line {})", at + 1) };
-        Some(format!("{way}{place}"))
+        let (_, name, meaning) = way;
+        let place =
+            if at + 1 == line as usize { String::new() } else { format!(" at {}:{}", shown(file), at + 1) };
+        Some(format!("`{name}`{place} {meaning}"))
     })
 }
 
 /// Finds how the value of the statement at `at` is given away, and on which line.
-fn find_way(lines: &[&str], at: usize) -> Option<(&'static str, usize)> {
+fn find_way(lines: &[&str], at: usize) -> Option<(&'static Way, usize)> {
     let code =
         |at: usize| lines.get(at).map_or("", |line| line.split("//").next().unwrap_or_default().trim());
     let ends = |at: usize| code(at).is_empty() || code(at).ends_with([';', '{', '}']);
     let first =
         (at.saturating_sub(STATEMENT_LINES)..at).rev().find(|line| ends(*line)).map_or(0, |line| line + 1);
     let last = (at..at + STATEMENT_LINES).find(|line| ends(*line)).unwrap_or(at);
-    let way_on = |line: usize, name: Option<&str>| {
-        WAYS.iter().find(|(word, _)| is_called(code(line), word, name)).map(|(_, meaning)| *meaning)
-    };
+    let way_on =
+        |line: usize, name: Option<&str>| WAYS.iter().find(|(word, ..)| is_called(code(line), word, name));
     if let Some(found) = (first.min(at)..=last).find_map(|line| Some((way_on(line, None)?, line))) {
         return Some(found);
     }
@@ -103,15 +106,19 @@ fn is_called(code: &str, word: &str, name: Option<&str>) -> bool {
         };
         let is_direct = after.starts_with('(') || after.starts_with("::<");
         let fits = name.is_none_or(|name| {
-            let given =
-                arguments.split([')', ',']).next().unwrap_or_default().trim_start_matches(['&', '*']).trim();
-            let receiver = before.trim_end_matches('.');
-            given == name
-                || (arguments.starts_with(')')
-                    && receiver.ends_with(name)
-                    && !receiver[..receiver.len() - name.len()].ends_with(is_word))
+            let on_it = before.trim_end_matches('.').strip_suffix(name);
+            on_it.is_some_and(|before| !before.ends_with(is_word)) || has_word(arguments, name)
         });
         is_whole && is_direct && fits
+    })
+}
+
+/// Whether a value is named in some arguments, as itself: `f(name)`, `f(Rc::clone(&name))`, not `f(name.len())`.
+fn has_word(arguments: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    arguments.match_indices(name).any(|(at, _)| {
+        let after = &arguments[at + name.len()..];
+        !arguments[..at].ends_with(|c: char| is_word(c) || c == '.') && after.starts_with([')', ','])
     })
 }
 
@@ -125,7 +132,15 @@ fn never_freed(site: &Site) -> Option<String> {
     if !is_foreign {
         return None;
     }
-    let (maker, remedy) = if function.starts_with("operator new[]") {
+    let source = own
+        .line
+        .and_then(|line| fs::read_to_string(file).ok()?.lines().nth(line as usize - 1).map(str::to_string));
+    // libstdc++ makes `new[]` out of `new`, so the stack does not tell them apart.
+    let is_array = source.is_some_and(|line| {
+        let made = line.split_once("new ").map_or("", |(_, made)| made);
+        made.split([';', '(', '{']).next().unwrap_or_default().contains('[')
+    });
+    let (maker, remedy) = if function.starts_with("operator new") && is_array {
         ("new[]", "delete[]")
     } else if function.starts_with("operator new") {
         ("new", "delete")
@@ -151,6 +166,11 @@ fn never_freed(site: &Site) -> Option<String> {
     })
 }
 
+/// Whether a type is a pointer that counts its owners.
+pub(super) fn is_counted(name: &str) -> bool {
+    name.starts_with("Rc<") || name.starts_with("Arc<")
+}
+
 /// Which pointer of a cycle should be weak.
 fn back_edge(members: &[Member]) -> Option<String> {
     /// Names by which a field says that it leads back.
@@ -169,9 +189,8 @@ fn back_edge(members: &[Member]) -> Option<String> {
         "listener",
         "subject",
     ];
-    let counted = |name: &str| name.starts_with("Rc<") || name.starts_with("Arc<");
     let target =
-        |at: usize| members[(at + 1) % members.len()].allocated.as_deref().filter(|name| counted(name));
+        |at: usize| members[(at + 1) % members.len()].allocated.as_deref().filter(|name| is_counted(name));
     let edges: Vec<(usize, &str, &str)> =
         (0..members.len()).filter_map(|at| Some((at, members[at].field.as_deref()?, target(at)?))).collect();
     let last_word = |field: &str| {
@@ -203,23 +222,26 @@ mod tests {
         let check = |source: &str, expected: Option<(&str, usize)>| {
             let lines: Vec<&str> = source.lines().collect();
             let at = lines.iter().position(|line| line.contains("HERE")).unwrap();
-            let found = find_way(&lines, at);
-            assert_eq!(
-                found.map(|(way, at)| (way.contains(expected.unwrap_or_default().0), at)),
-                expected.map(|(_, at)| (true, at)),
-                "{source}"
-            );
+            let found = find_way(&lines, at).map(|(way, at)| (way.2, at));
+            let fits = match (found, expected) {
+                (Some((meaning, at)), Some((word, line))) => meaning.contains(word) && at == line,
+                (found, expected) => found.is_none() && expected.is_none(),
+            };
+            assert!(fits, "{source}: {found:?}");
         };
         check("    let p = Box::into_raw(Box::new(HERE));", Some(("from_raw", 0)));
-        check("fn f() {\n    mem::forget(\n        HERE,\n    );\n}", Some(("mem::forget", 1)));
-        check("    let g = HERE;\n    use_it(&g);\n    std::mem::forget(g);", Some(("mem::forget", 2)));
+        check("fn f() {\n    mem::forget(\n        HERE,\n    );\n}", Some(("destructor", 1)));
+        check("    let g = HERE;\n    use_it(&g);\n    std::mem::forget(g);", Some(("destructor", 2)));
         check("    let g = HERE;\n    forget(other);", None);
         check("    let name = HERE;\n    let p = name.into_raw();", Some(("from_raw", 1)));
         check("    let name = HERE;\n    rename.into_raw();", None);
         check("    {\n        let g = HERE;\n    }\n    forget(g);", None);
         check("    let g = HERE; // forget(g)", None);
-        check("    let v: &mut [u8] = vec![HERE].leak();", Some(("leak", 0)));
+        check("    let v: &mut [u8] = vec![HERE].leak();", Some(("static", 0)));
         check("    let v = HERE;\n    leaks(v);", None);
+        check("    let name = HERE;\n    mem::forget(Rc::clone(&name));", Some(("destructor", 1)));
+        check("    let a = HERE;\n    let b = 1;\n    mem::forget((a, b));", Some(("destructor", 2)));
+        check("    let name = HERE;\n    mem::forget(name.len());", None);
     }
 
     #[test]

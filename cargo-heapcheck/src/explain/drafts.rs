@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use heapcheck_rt::record::{Block, Found, Leak, LeakKind, Record};
 
 use super::signature::fnv;
-use super::sites::Sites;
+use super::sites::{Site, Sites};
 use crate::shape::graph::Graph;
 use crate::shape::owners::Owners;
 use crate::symbols::Symbols;
@@ -17,8 +17,8 @@ use crate::symbols::Symbols;
 pub(super) struct Draft {
     /// Its kind.
     pub(super) kind: LeakKind,
-    /// What it is recognised by.
-    pub(super) key: u64,
+    /// What it is recognised by in other runs.
+    pub(super) signature: u64,
     /// Whether it is told in the tree of another entry.
     pub(super) is_owned: bool,
     /// Its sums.
@@ -96,12 +96,7 @@ impl<'f> Drafts<'f> {
         for leak in found.leaks.iter().filter(|leak| !leak.suppressed) {
             let site = sites.find(record, leak.trace, symbols);
             let is_below = leak.kind == LeakKind::Indirect && !graph.blocks.is_empty();
-            making.add_rest(
-                leak,
-                site,
-                sites.get(site).key,
-                if is_below { &mut owned } else { &mut numbers },
-            );
+            making.add_rest(leak, site, sites.get(site), if is_below { &mut owned } else { &mut numbers });
         }
         let list = making.list;
         Self { owners, sites: block_sites, counts, list, graph }
@@ -130,15 +125,18 @@ impl Making<'_, '_> {
         if !members.iter().any(|node| self.counts[*node as usize]) {
             return None;
         }
-        let keys: BTreeSet<u64> =
-            members.iter().map(|node| sites.get(self.sites[*node as usize]).key).collect();
-        let key = match (keys.len(), keys.first()) {
-            (1, Some(key)) => *key,
-            _ => fnv(keys.iter().map(|key| key.to_le_bytes())),
+        let all = |of: fn(&Site) -> u64| {
+            let keys: BTreeSet<u64> =
+                members.iter().map(|node| of(sites.get(self.sites[*node as usize]))).collect();
+            match (keys.len(), keys.first()) {
+                (1, Some(key)) => *key,
+                _ => fnv(keys.iter().map(|key| key.to_le_bytes())),
+            }
         };
+        let (key, signature) = (all(|site| site.key), all(|site| site.signature));
         let list = &mut self.list;
         let at = *numbers.entry((kind, key)).or_insert_with(|| {
-            list.push(Draft::new(kind, key, false));
+            list.push(Draft::new(kind, signature, false));
             list.len() - 1
         });
         let draft = &mut self.list[at];
@@ -158,7 +156,7 @@ impl Making<'_, '_> {
         &mut self,
         leak: &Leak,
         site: usize,
-        key: u64,
+        place: &Site,
         numbers: &mut HashMap<(LeakKind, u64), usize>,
     ) {
         let told = self.told.get(&group_of_leak(leak)).copied().unwrap_or_default();
@@ -168,8 +166,8 @@ impl Making<'_, '_> {
         }
         let list = &mut self.list;
         let is_owned = leak.kind == LeakKind::Indirect;
-        let at = *numbers.entry((leak.kind, key)).or_insert_with(|| {
-            list.push(Draft::new(leak.kind, key, is_owned));
+        let at = *numbers.entry((leak.kind, place.key)).or_insert_with(|| {
+            list.push(Draft::new(leak.kind, place.signature, is_owned));
             list.len() - 1
         });
         let draft = &mut self.list[at];
@@ -179,10 +177,10 @@ impl Making<'_, '_> {
 }
 
 impl Draft {
-    fn new(kind: LeakKind, key: u64, is_owned: bool) -> Self {
+    fn new(kind: LeakKind, signature: u64, is_owned: bool) -> Self {
         Self {
             kind,
-            key,
+            signature,
             is_owned,
             blocks: 0,
             bytes: 0,

@@ -1,7 +1,9 @@
 #![forbid(unsafe_code)]
 //! The entries of the report: each draft with its stack, its circle, its tree and its advice.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use heapcheck_rt::record::{Found, LeakKind, Record};
 
@@ -12,7 +14,7 @@ use super::sites::{Site, Sites};
 use super::{Branch, Explanation, Member, advice};
 use crate::shape::circle;
 use crate::shape::tree::{Twig, grow};
-use crate::symbols::Symbols;
+use crate::symbols::{Symbols, place};
 
 /// The entries of one check.
 pub(super) fn of_check(record: &Record, found: &Found, symbols: &mut Symbols) -> Vec<Explanation> {
@@ -27,12 +29,13 @@ pub(super) fn of_check(record: &Record, found: &Found, symbols: &mut Symbols) ->
 /// first.
 pub(super) fn joined(entries: Vec<Explanation>) -> Vec<Explanation> {
     let mut all: Vec<Explanation> = Vec::new();
-    let mut known: BTreeMap<(String, bool), usize> = BTreeMap::new();
+    let mut known: BTreeMap<_, usize> = BTreeMap::new();
     for entry in entries {
-        match known.get(&(entry.signature.clone(), entry.is_owned)) {
-            Some(&at) => all[at].add(entry),
-            None => {
-                known.insert((entry.signature.clone(), entry.is_owned), all.len());
+        let line = entry.own.filter(|_| entry.allocated.is_none()).and_then(|own| place(&entry.trace[own]));
+        match known.entry((entry.signature.clone(), entry.is_owned, line)) {
+            Entry::Occupied(at) => all[*at.get()].add(entry),
+            Entry::Vacant(free) => {
+                free.insert(all.len());
                 all.push(entry);
             }
         }
@@ -44,7 +47,7 @@ pub(super) fn joined(entries: Vec<Explanation>) -> Vec<Explanation> {
                 LeakKind::Indirect => 1 + u8::from(entry.is_owned),
                 _ => 0,
             };
-            (hangs_on_others, std::cmp::Reverse(entry.bytes + entry.retained_bytes))
+            (hangs_on_others, Reverse(entry.bytes + entry.retained_bytes))
         };
         rank(a).cmp(&rank(b)).then_with(|| a.signature.cmp(&b.signature))
     });
@@ -67,11 +70,11 @@ impl Explanation {
 fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_, '_>) -> Explanation {
     let drafts = naming.drafts;
     let centre = match (draft.kind, draft.heads.first()) {
-        (LeakKind::Cycle, Some(&head)) => circle::centre(&drafts.graph, head),
+        (LeakKind::Cycle, Some(&head)) => centre(head, naming),
         _ => None,
     };
     // The stack that is shown is that of the centre of a cycle, else that of most bytes.
-    let most = draft.sites.iter().max_by_key(|(site, sums)| (**sums, std::cmp::Reverse(**site)));
+    let most = draft.sites.iter().max_by_key(|(site, sums)| (**sums, Reverse(**site)));
     let shown = centre.map(|node| drafts.sites[node as usize]).or(most.map(|(site, _)| *site)).unwrap_or(0);
     let site = naming.sites.get(shown);
     let heads: &[u32] = &draft.heads;
@@ -90,7 +93,7 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
     let kept = branches(&twigs, naming);
     let members = centre.map_or(Vec::new(), |centre| draw(centre, naming));
     let others = centre.map_or(Vec::new(), |centre| others(draft, centre, naming));
-    let main = draft.threads.iter().max_by_key(|(thread, bytes)| (**bytes, std::cmp::Reverse(**thread)));
+    let main = draft.threads.iter().max_by_key(|(thread, bytes)| (**bytes, Reverse(**thread)));
     let thread = main.and_then(|(thread, _)| record.thread(*thread));
     let kind = draft.kind;
     Explanation {
@@ -109,17 +112,38 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
         is_truncated: site.is_truncated,
         also: also(draft, site, naming.sites),
         help: advice::of(kind, site, &members),
-        signature: format!("{:016x}", fnv([kind.name().as_bytes(), &draft.key.to_le_bytes()])),
+        signature: format!("{:016x}", fnv([kind.name().as_bytes(), &draft.signature.to_le_bytes()])),
         trace: site.trace.clone(),
         own: site.own,
+        is_structure: kind == LeakKind::Cycle && is_structure(draft, naming),
         members,
         others,
         kept,
     }
 }
 
+/// Whether all blocks of the cycles are of collections whose nodes point back.
+fn is_structure(draft: &Draft, naming: &Naming<'_, '_>) -> bool {
+    let mut nodes = draft.heads.iter().flat_map(|head| naming.drafts.graph.members(*head));
+    nodes.all(|node| {
+        let name = naming.site_of(*node).allocated.as_deref().unwrap_or_default();
+        ["BTreeMap<", "BTreeSet<", "LinkedList<", "std::map<", "std::set<", "std::list<"]
+            .iter()
+            .any(|collection| name.starts_with(collection))
+    })
+}
+
 fn is_head(draft: &Draft, component: u32) -> bool {
     draft.heads.binary_search(&component).is_ok()
+}
+
+/// The block that a cycle is told from: a counted pointer, since those are what keeps a cycle; then what was made first.
+fn centre(component: u32, naming: &Naming<'_, '_>) -> Option<u32> {
+    let graph = &naming.drafts.graph;
+    circle::centre(graph, component, |node| {
+        let allocated = naming.site_of(node).allocated.as_deref();
+        (allocated.is_some_and(advice::is_counted), Reverse(graph.blocks[node as usize].trace))
+    })
 }
 
 /// The other lines that a leak comes from. The places of a cycle are in its drawing.
@@ -178,6 +202,7 @@ fn others(draft: &Draft, centre: u32, naming: &Naming<'_, '_>) -> Vec<Branch> {
             field: None,
             offset: None,
             place: site.place.clone(),
+            cycles: 0,
             blocks: 0,
             bytes: 0,
             below: Vec::new(),
@@ -186,7 +211,7 @@ fn others(draft: &Draft, centre: u32, naming: &Naming<'_, '_>) -> Vec<Branch> {
         branch.bytes += drafts.graph.blocks[node as usize].size_bytes;
     }
     let mut others: Vec<Branch> = sums.into_values().collect();
-    others.sort_by_key(|branch| std::cmp::Reverse(branch.bytes));
+    others.sort_by_key(|branch| Reverse(branch.bytes));
     others
 }
 
@@ -208,6 +233,7 @@ fn branches(twigs: &[Twig], naming: &mut Naming<'_, '_>) -> Vec<Branch> {
             field: twig.by.and_then(|(from, edge)| naming.path(from, &edge)),
             offset: twig.by.filter(|_| twig.is_at_one_offset).map(|(_, edge)| edge.offset),
             place: site.place.clone().filter(|_| !twig.has_many_sites),
+            cycles: twig.cycles,
             blocks: twig.blocks,
             bytes: twig.bytes,
             below,

@@ -109,6 +109,9 @@ pub(crate) struct Explanation {
     pub(crate) own: Option<usize>,
     /// Other lines that equal leaks come from, with their blocks.
     pub(crate) also: Vec<(String, u64)>,
+    /// Whether its cycle is how a collection is built (a tree whose nodes know their parents), so that nothing is wrong
+    /// with it but that it was lost.
+    pub(crate) is_structure: bool,
     /// The blocks of one instance of the cycle, in the order of their pointers.
     pub(crate) members: Vec<Member>,
     /// What else lies in the cycles: types, with the number of their blocks and bytes.
@@ -149,6 +152,8 @@ pub(crate) struct Branch {
     pub(crate) offset: Option<u64>,
     /// Where they were allocated, if all of them were there.
     pub(crate) place: Option<String>,
+    /// The number of cycles among them.
+    pub(crate) cycles: u64,
     /// Their number.
     pub(crate) blocks: u64,
     /// Their bytes.

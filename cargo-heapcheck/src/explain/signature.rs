@@ -29,7 +29,10 @@ pub(super) fn names(trace: &[Frame], own: Option<usize>, allocated: Option<&str>
         let nameless = trace.iter().find(|frame| whose(frame) != Whose::Plumbing);
         names.extend(nameless.map(|frame| format!("{}+{:#x}", frame.module, frame.address)));
     }
-    names.extend(allocated.map(|name| format!("of {name}")));
+    // Without a type the function that was called for the block tells most: `strdup`, `std::map::operator[]`.
+    let called =
+        || own.and_then(|own| trace[..own].last()).map(|frame| format!("by {}", plain(&frame.function)));
+    names.extend(allocated.map(|name| format!("of {name}")).or_else(called));
     names
 }
 

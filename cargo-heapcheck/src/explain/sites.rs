@@ -27,7 +27,9 @@ pub(crate) struct Site {
     pub(crate) typed: Option<Typed>,
     /// The line of the frame to look at first.
     pub(crate) place: Option<String>,
-    /// Equal for places that a person would call the same.
+    /// Equal in other runs and builds.
+    pub(crate) signature: u64,
+    /// Equal for places that are told as one: blocks without a type are told apart by their lines.
     pub(crate) key: u64,
     /// The number of its type; places without a type have one each.
     pub(crate) kind: u32,
@@ -52,16 +54,20 @@ impl Sites {
         let typed = symbols.find_type(record, trace, &frames);
         let guessed = || own.and_then(|own| allocated_type(&frames, own));
         let allocated = typed.as_ref().map(|typed| typed.short.clone()).or_else(guessed);
-        let key = fnv(signature::names(&frames, own, allocated.as_deref()));
+        let place = own.and_then(|own| place(&frames[own]));
+        let names = signature::names(&frames, own, allocated.as_deref());
+        let line = place.as_deref().filter(|_| allocated.is_none()).unwrap_or_default();
+        let key = fnv(names.iter().map(String::as_str).chain([line]));
         let kind_name = allocated.clone().unwrap_or_else(|| format!("#{key}"));
         let next = self.kinds.len() as u32 + 1;
         self.list.push(Site {
             is_truncated: record.trace(trace).is_some_and(|trace| trace.truncated),
-            place: own.and_then(|own| place(&frames[own])),
+            place,
             trace: frames,
             own,
             allocated,
             typed,
+            signature: fnv(&names),
             key,
             kind: *self.kinds.entry(kind_name).or_insert(next),
         });

@@ -7,7 +7,7 @@ use anstyle::Style;
 use heapcheck_rt::record::LeakKind;
 
 use super::{circle, item, source, stack, tree};
-use crate::explain::Explanation;
+use crate::explain::{Explained, Explanation};
 use crate::figures::{bytes, counted, grouped};
 use crate::look::{ERROR, HELP, Look, NOTE, TITLE, WARNING};
 
@@ -20,7 +20,7 @@ pub(super) fn title(text: &mut String, style: Style, word: &str, what: &str, loo
 }
 
 /// Writes a leak.
-pub(super) fn render(text: &mut String, leak: &Explanation, look: Look) {
+pub(super) fn render(text: &mut String, unit: &Explained, leak: &Explanation, look: Look) {
     let (style, word) = match leak.kind {
         LeakKind::Doubtful => (WARNING, "warning"),
         _ => (ERROR, "error"),
@@ -34,7 +34,7 @@ pub(super) fn render(text: &mut String, leak: &Explanation, look: Look) {
         };
         source::render(text, frame, &label, look);
     }
-    if !leak.members.is_empty() {
+    if !leak.members.is_empty() && !leak.is_structure {
         let what = if leak.instances > 1 { "each is a cycle like this:" } else { "the cycle:" };
         item(text, NOTE, "note", what, look);
         circle::render(text, &leak.members, look);
@@ -60,14 +60,18 @@ pub(super) fn render(text: &mut String, leak: &Explanation, look: Look) {
     for help in &leak.help {
         item(text, HELP, "help", help, look);
     }
+    // The kernel keeps fifteen bytes of a name. That of the test's own thread says nothing new.
+    let whose = unit.test.as_deref().unwrap_or(&unit.program);
     let by = match (leak.thread.as_str(), leak.threads) {
-        (_, 2..) => format!(" by {}", counted(leak.threads as u64, "thread")),
-        ("", _) => String::new(),
-        (name, _) => format!(" by thread `{name}`"),
+        (_, 2..) => format!(", by {}", counted(leak.threads as u64, "thread")),
+        (name, _) if name.is_empty() || whose.starts_with(name) || unit.program.starts_with(name) => {
+            String::new()
+        }
+        (name, _) => format!(", by thread `{name}`"),
     };
     if !leak.trace.is_empty() {
-        let call = if leak.also.is_empty() { "" } else { ", for example" };
-        item(text, NOTE, "note", &format!("allocated{by}{call}:"), look);
+        let one = if leak.also.is_empty() { "the stack" } else { "one stack" };
+        item(text, NOTE, "note", &format!("{one} of the allocation{by}:"), look);
         stack::render(text, &leak.trace, leak.is_truncated, look);
     }
 }
@@ -87,6 +91,8 @@ fn headline(leak: &Explanation) -> String {
     };
     let of_type = leak.allocated.as_deref().map(|name| format!("`{name}`"));
     let thing = match (leak.kind, of_type, leak.instances) {
+        (LeakKind::Cycle, Some(name), 1) if leak.is_structure => name,
+        (LeakKind::Cycle, Some(name), count) if leak.is_structure => format!("{} × {name}", grouped(count)),
         (LeakKind::Cycle, Some(name), 1) => format!("a cycle through {name}"),
         (LeakKind::Cycle, None, 1) => "a cycle".to_string(),
         (LeakKind::Cycle, Some(name), count) => format!("{} cycles through {name}", grouped(count)),

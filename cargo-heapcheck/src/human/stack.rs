@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::figures::counted;
 use crate::look::{ERROR, FAINT, Look};
 use crate::plumbing::{Whose, first_own, whose};
-use crate::symbols::{Frame, place};
+use crate::symbols::{Frame, cpp, place};
 
 /// Writes a stack, innermost first; with all frames when asked to be verbose.
 pub(super) fn render(text: &mut String, frames: &[Frame], is_truncated: bool, look: Look) {
@@ -14,7 +14,8 @@ pub(super) fn render(text: &mut String, frames: &[Frame], is_truncated: bool, lo
     let mut at = 0;
     while at < frames.len() {
         if !look.is_verbose {
-            let folded = frames[at..].iter().take_while(|frame| whose(frame) == Whose::Plumbing).count();
+            let is_hidden = |at: &usize| whose(&frames[*at]) == Whose::Plumbing || is_harness(frames, *at);
+            let folded = (at..frames.len()).take_while(is_hidden).count();
             // The std function that the next frame called says what was wanted of it.
             let shown_of_folded = usize::from(Some(at + folded) == own && folded > 0);
             let hidden = folded - shown_of_folded;
@@ -35,6 +36,14 @@ pub(super) fn render(text: &mut String, frames: &[Frame], is_truncated: bool, lo
     }
 }
 
+/// Whether a frame is the closure in which `#[test]` wraps the function inside of it.
+fn is_harness(frames: &[Frame], at: usize) -> bool {
+    let Some(inner) = at.checked_sub(1).map(|at| &frames[at]) else { return false };
+    let wraps = frames[at].function.strip_prefix(inner.function.as_str());
+    wraps.is_some_and(|rest| ["::{closure#0}", "::{{closure}}"].contains(&rest))
+        && frames[at + 1..].iter().all(|frame| whose(frame) == Whose::Plumbing)
+}
+
 fn render_frame(text: &mut String, frame: &Frame, is_own: bool, look: Look) {
     let is_plumbing = whose(frame) == Whose::Plumbing;
     let mark = if is_own { look.paint(ERROR, ">") } else { " ".to_string() };
@@ -43,6 +52,7 @@ fn render_frame(text: &mut String, frame: &Frame, is_own: bool, look: Look) {
     let place = place(frame).or_else(|| module.cloned());
     let place = place.filter(|_| look.is_verbose || !is_plumbing);
     let place = place.map_or(String::new(), |place| format!("  {place}"));
-    let function = if is_plumbing { look.paint(FAINT, &frame.function) } else { frame.function.clone() };
+    let function = if look.is_verbose { frame.function.clone() } else { cpp::short(&frame.function) };
+    let function = if is_plumbing { look.paint(FAINT, &function) } else { function };
     let _ = writeln!(text, "     {mark} {function}{}{inlined}", look.paint(FAINT, &place));
 }

@@ -17,6 +17,13 @@ pub(super) fn render(text: &mut String, branches: &[Branch], look: Look) {
     render_level(text, branches, 0, &mut lines, look);
 }
 
+/// Cycles that hang on a leak: those cannot be told by one type.
+fn cycles(cycles: u64, name: Option<&str>, blocks: u64) -> String {
+    let what = if cycles == 1 { "a cycle".to_string() } else { format!("{} cycles", grouped(cycles)) };
+    let through = name.map_or(String::new(), |name| format!(" through {name}"));
+    format!("{what}{through}, {}", counted(blocks, "block"))
+}
+
 fn render_level(text: &mut String, branches: &[Branch], depth: usize, lines: &mut usize, look: Look) {
     let indent = " ".repeat(7 + 2 * depth);
     for (at, branch) in branches.iter().enumerate() {
@@ -34,6 +41,7 @@ fn render_level(text: &mut String, branches: &[Branch], depth: usize, lines: &mu
         };
         let name = branch.allocated.as_deref();
         let what = match (name, branch.blocks) {
+            (_, count) if branch.cycles > 0 => cycles(branch.cycles, name, count),
             (Some(name), 1) => name.to_string(),
             (Some(name), count) => format!("{} × {name}", grouped(count)),
             (None, count) => counted(count, "block"),

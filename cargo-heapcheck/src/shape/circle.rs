@@ -7,30 +7,45 @@ use heapcheck_rt::record::Edge;
 
 use super::graph::Graph;
 
-/// The block to begin with: the one that most pointers of the cycle lead to, for that is what the others cling to; then
-/// the largest, then the first.
-pub(crate) fn centre(graph: &Graph<'_>, component: u32) -> Option<u32> {
-    let mut pointed: HashMap<u32, u32> = HashMap::new();
-    for &node in graph.members(component) {
-        for (to, _) in graph.pointers(node).iter().filter(|(to, _)| graph.component_of(*to) == component) {
-            *pointed.entry(*to).or_default() += 1;
-        }
-    }
+/// The block to begin with: the one of the highest rank, then the one that most pointers of the cycle lead to, for that
+/// is what the others cling to; then the largest, then the first.
+pub(crate) fn centre<R: Ord>(graph: &Graph<'_>, component: u32, rank: impl Fn(u32) -> R) -> Option<u32> {
+    let pointed = pointed(graph, component);
     let members = graph.members(component).iter().copied();
     members.max_by_key(|&node| {
         let size = graph.blocks[node as usize].size_bytes;
-        (pointed.get(&node).copied(), size, std::cmp::Reverse(node))
+        (rank(node), pointed.get(&node).copied(), size, std::cmp::Reverse(node))
     })
 }
 
-/// The shortest circle through `centre` inside its component: each node with the pointer to the next one.
+/// How many pointers of a cycle lead to each of its blocks, from others.
+fn pointed(graph: &Graph<'_>, component: u32) -> HashMap<u32, u32> {
+    let mut pointed: HashMap<u32, u32> = HashMap::new();
+    for &node in graph.members(component) {
+        for (to, _) in inside(graph, node).filter(|(to, _)| *to != node) {
+            *pointed.entry(to).or_default() += 1;
+        }
+    }
+    pointed
+}
+
+fn inside<'g, 'f>(graph: &'g Graph<'f>, node: u32) -> impl Iterator<Item = (u32, &'f Edge)> + use<'g, 'f> {
+    let component = graph.component_of(node);
+    graph.pointers(node).iter().copied().filter(move |(to, _)| graph.component_of(*to) == component)
+}
+
+/// The shortest circle through `centre` inside its component: each node with the pointer to the next one. A block that
+/// points to itself is a circle only where there is no other; and of several, the one through what only `centre` holds.
 pub(crate) fn draw<'f>(graph: &Graph<'f>, centre: u32) -> Vec<(u32, &'f Edge)> {
     let component = graph.component_of(centre);
+    let is_alone = graph.members(component).len() == 1;
+    let pointed = pointed(graph, component);
     let mut came: HashMap<u32, (u32, &'f Edge)> = HashMap::new();
     let mut queue = VecDeque::from([centre]);
     while let Some(node) = queue.pop_front() {
-        for &(to, edge) in graph.pointers(node).iter().filter(|(to, _)| graph.component_of(*to) == component)
-        {
+        let mut pointers: Vec<_> = inside(graph, node).filter(|(to, _)| is_alone || *to != node).collect();
+        pointers.sort_by_key(|(to, edge)| (*to != centre, pointed.get(to).copied(), edge.offset));
+        for (to, edge) in pointers {
             if to == centre {
                 let mut circle = vec![(node, edge)];
                 let mut at = node;

@@ -139,10 +139,20 @@ fn the_shortest_circle_through_the_centre_is_drawn() {
     // 0 -> 1 -> 2 -> 0, and 2 -> 3 -> 4 -> 2: most pointers lead to 2.
     let found = found(&[0; 5], &[(0, 1), (1, 2), (2, 0), (2, 3), (3, 4), (4, 2)]);
     let graph = Graph::of(&found);
-    let centre = circle::centre(&graph, 0).unwrap();
+    let centre = circle::centre(&graph, 0, |_| ()).unwrap();
     assert_eq!(centre, 2);
     let circle: Vec<u32> = circle::draw(&graph, centre).iter().map(|(node, _)| *node).collect();
-    assert_eq!(circle, [2, 0, 1]);
+    assert_eq!(circle, [2, 0, 1], "0 is held by 2 alone, as 3 is; the first pointer counts");
+    let first = circle::centre(&graph, 0, std::cmp::Reverse).unwrap();
+    assert_eq!(first, 0, "the rank counts more");
+}
+
+#[test]
+fn a_pointer_to_oneself_is_drawn_only_where_there_is_no_other() {
+    let found = found(&[0, 0, 2], &[(0, 0), (0, 1), (1, 0), (2, 2)]);
+    let graph = Graph::of(&found);
+    let circle = |centre| circle::draw(&graph, centre).iter().map(|(node, _)| *node).collect::<Vec<_>>();
+    assert_eq!((circle(0), circle(2)), (vec![0, 1], vec![2]));
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Twig {
     pub(crate) by: Option<(u32, Edge)>,
     /// Whether all pointers lie at the same offset.
     pub(crate) is_at_one_offset: bool,
+    /// Its cycles; the other blocks are single.
+    pub(crate) cycles: u64,
     /// Its blocks, without those below.
     pub(crate) blocks: u64,
     /// Their bytes.
@@ -145,6 +147,7 @@ impl Twig {
             example,
             by,
             is_at_one_offset: true,
+            cycles: 0,
             blocks: 0,
             bytes: 0,
             all_blocks: 0,
@@ -157,6 +160,7 @@ impl Twig {
     }
 
     fn add(&mut self, graph: &Graph<'_>, component: u32, names: &impl Names) {
+        self.cycles += u64::from(graph.members(component).len() > 1);
         for &node in graph.members(component) {
             if names.counts(node) {
                 self.blocks += 1;

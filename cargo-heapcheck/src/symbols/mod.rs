@@ -5,6 +5,7 @@
 //! address is looked up once, too: the outer frames of a thousand stacks are mostly the same.
 
 mod frame;
+pub(crate) mod cpp;
 pub(crate) mod debug_file;
 
 use std::borrow::Cow;
@@ -134,7 +135,7 @@ fn find_inlined(loader: &Loader, module: &str, address: u64) -> Vec<Frame> {
         // The symbol table names what debug information without names does not.
         let by_symbol = || loader.find_symbol(address).map(str::to_string);
         let linkage = linkage.or_else(by_symbol);
-        let name = linkage.as_deref().map(|name| demangle_auto(Cow::Borrowed(name), language).into_owned());
+        let name = linkage.as_deref().map(|name| readable(name, language));
         let location = frame.location;
         frames.push(Frame {
             is_named: name.is_some(),
@@ -156,7 +157,19 @@ fn find_inlined(loader: &Loader, module: &str, address: u64) -> Vec<Frame> {
 fn demangled(symbol: &str) -> String {
     // The version of a dynamic symbol is the linker's affair.
     let symbol = symbol.split('@').next().unwrap_or(symbol);
-    demangle_auto(Cow::Borrowed(symbol), None).into_owned()
+    readable(symbol, None)
+}
+
+/// The name of a function for people. Of a C++ name that is too involved for the demangler at least the path is told.
+fn readable(symbol: &str, language: Option<addr2line::gimli::DwLang>) -> String {
+    let name = demangle_auto(Cow::Borrowed(symbol), language);
+    if name == symbol
+        && symbol.starts_with("_Z")
+        && let Some(path) = heapcheck_rt::demangle::demangle(symbol.as_bytes())
+    {
+        return String::from_utf8_lossy(path.as_bytes()).into_owned();
+    }
+    name.into_owned()
 }
 
 /// A frame of which only the address is known: `libfoo.so+0x1234`.

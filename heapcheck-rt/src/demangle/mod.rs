@@ -101,6 +101,10 @@ fn cxx(mangled: &[u8]) -> Option<Name> {
     let mut name = Name::new();
     let mut rest = mangled.strip_prefix(b"L").unwrap_or(mangled);
     let Some(nested) = rest.strip_prefix(b"N") else {
+        if let Some(of_std) = rest.strip_prefix(b"St") {
+            put(&mut name, b"std::");
+            rest = of_std;
+        }
         put(&mut name, take_counted(&mut rest)?);
         return Some(name);
     };
@@ -189,6 +193,7 @@ mod tests {
         check("_ZN3app5CacheC1Ev", Some("app::Cache::Cache"));
         check("_ZN3app5CacheD0Ev", Some("app::Cache::~Cache"));
         check("_ZNSt6thread4joinEv", Some("std::thread::join"));
+        check("_ZSt11make_sharedIN3app4NodeEJEESt10shared_ptrIT_E", Some("std::make_shared"));
         check("_ZN12_GLOBAL__N_16hiddenEv", Some("(anonymous namespace)::hidden"));
     }
 
