@@ -161,7 +161,7 @@ fn demangled(symbol: &str) -> String {
 }
 
 /// The name of a function for people. Of a C++ name that is too involved for the demangler at least the path is told.
-fn readable(symbol: &str, language: Option<addr2line::gimli::DwLang>) -> String {
+fn readable(symbol: &str, language: Option<gimli::DwLang>) -> String {
     let name = demangle_auto(Cow::Borrowed(symbol), language);
     if name == symbol
         && symbol.starts_with("_Z")
