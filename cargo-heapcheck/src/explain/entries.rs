@@ -108,6 +108,7 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
         allocated: site.allocated.clone(),
         full_type: site.typed.as_ref().map(|typed| typed.full.clone()),
         thread: thread.map_or(String::new(), |thread| String::from_utf8_lossy(&thread.name).into_owned()),
+        is_own_thread: false,
         threads: draft.threads.len(),
         is_truncated: site.is_truncated,
         also: also(draft, site, naming.sites),

@@ -99,6 +99,8 @@ pub(crate) struct Explanation {
     pub(crate) full_type: Option<String>,
     /// The name of the thread that allocated most of it.
     pub(crate) thread: String,
+    /// Whether that is the thread of the test or program itself.
+    pub(crate) is_own_thread: bool,
     /// The number of threads that did.
     pub(crate) threads: usize,
     /// The stack of the allocation, innermost first.
@@ -207,6 +209,13 @@ pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols
     }
     explained.notes.extend(symbols.take_problems());
     explained.leaks = entries::joined(explained.leaks);
+    let whose = unit.test.as_deref().unwrap_or(&explained.program);
+    for leak in &mut explained.leaks {
+        // The kernel keeps fifteen bytes of a name.
+        let name = leak.thread.as_str();
+        leak.is_own_thread =
+            name.is_empty() || whose.starts_with(name) || explained.program.starts_with(name);
+    }
     explained
 }
 

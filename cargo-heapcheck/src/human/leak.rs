@@ -7,7 +7,7 @@ use anstyle::Style;
 use heapcheck_rt::record::LeakKind;
 
 use super::{circle, item, source, stack, tree};
-use crate::explain::{Explained, Explanation};
+use crate::explain::Explanation;
 use crate::figures::{bytes, counted, grouped};
 use crate::look::{ERROR, HELP, Look, NOTE, TITLE, WARNING};
 
@@ -20,7 +20,7 @@ pub(super) fn title(text: &mut String, style: Style, word: &str, what: &str, loo
 }
 
 /// Writes a leak.
-pub(super) fn render(text: &mut String, unit: &Explained, leak: &Explanation, look: Look) {
+pub(super) fn render(text: &mut String, leak: &Explanation, look: Look) {
     let (style, word) = match leak.kind {
         LeakKind::Doubtful => (WARNING, "warning"),
         _ => (ERROR, "error"),
@@ -60,14 +60,10 @@ pub(super) fn render(text: &mut String, unit: &Explained, leak: &Explanation, lo
     for help in &leak.help {
         item(text, HELP, "help", help, look);
     }
-    // The kernel keeps fifteen bytes of a name. That of the test's own thread says nothing new.
-    let whose = unit.test.as_deref().unwrap_or(&unit.program);
-    let by = match (leak.thread.as_str(), leak.threads) {
-        (_, 2..) => format!(", by {}", counted(leak.threads as u64, "thread")),
-        (name, _) if name.is_empty() || whose.starts_with(name) || unit.program.starts_with(name) => {
-            String::new()
-        }
-        (name, _) => format!(", by thread `{name}`"),
+    let by = match leak.threads {
+        2.. => format!(", by {}", counted(leak.threads as u64, "thread")),
+        _ if leak.is_own_thread => String::new(),
+        _ => format!(", by thread `{}`", leak.thread),
     };
     if !leak.trace.is_empty() {
         let one = if leak.also.is_empty() { "the stack" } else { "one stack" };

@@ -44,7 +44,7 @@ pub(crate) fn render(unit: &Explained, look: Look) -> String {
     }
     let told: Vec<_> = unit.leaks.iter().filter(|leak| !leak.is_owned).collect();
     for leak in told.iter().take(LEAKS_MAX) {
-        leak::render(&mut text, unit, leak, look);
+        leak::render(&mut text, leak, look);
         text.push('\n');
     }
     if let Some(more) = told.get(LEAKS_MAX..).filter(|more| !more.is_empty()) {
