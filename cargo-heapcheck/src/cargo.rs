@@ -78,7 +78,7 @@ impl Testing {
         let home = self.home()?;
         let plan = Plan::make(self.flags.clone(), &home.root(), |name| std::env::var(name).ok())?;
         let keeps_build = plan.general().keeps_build;
-        let runtime = runtime::find_or_build(&home)?;
+        let runtime = runtime::find_or_build_for(&home, || Ok(version.clone()))?;
         let run = Run::begin(&home)?;
         let target = self.target(&version);
         let own = own()?;

@@ -30,6 +30,8 @@ pub(crate) struct Asked {
     pub(crate) is_bench: bool,
     /// The output of tests that pass is shown.
     pub(crate) shows_output: bool,
+    /// Whatever a test prints is shown at once.
+    pub(crate) is_live: bool,
     /// One letter a test.
     pub(crate) is_quiet: bool,
     /// How results are written.
@@ -70,7 +72,8 @@ impl Asked {
                 "--ignored" => asked.only_ignored = true,
                 "--bench" => asked.is_bench = true,
                 "--list" | "--help" | "-h" => asked.is_for_harness = true,
-                "--nocapture" | "--no-capture" | "--show-output" => asked.shows_output = true,
+                "--nocapture" | "--no-capture" => asked.is_live = true,
+                "--show-output" => asked.shows_output = true,
                 "--quiet" | "-q" => asked.is_quiet = true,
                 "--test" | "--force-run-in-process" | "--shuffle" | "--report-time" | "--ensure-time" => {}
                 "--exclude-should-panic" => asked.passed_on.push(name.to_string()),

@@ -33,6 +33,7 @@ mod accept;
 mod handover;
 mod wrapper;
 mod libtest;
+mod live;
 mod trial;
 mod runner;
 mod chain;

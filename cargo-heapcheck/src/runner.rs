@@ -22,6 +22,7 @@ use crate::handover::Handover;
 use crate::human;
 use crate::ledger;
 use crate::libtest::{self, Asked};
+use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::trial::{Harness, Told, timed_out};
@@ -63,8 +64,15 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
 /// The one test that nextest asks for; it shows what is printed.
 fn run_one(harness: &Harness, name: &str) -> Result<u8, Complaint> {
     let is_ignored = harness.asked.only_ignored || harness.asked.includes_ignored;
+    if tally::is_another_try() {
+        // What counts is the last try.
+        let is_earlier = |unit: &Unit| unit.program == harness.program && unit.test.as_deref() == Some(name);
+        harness.handover.run.units().iter().filter(|unit| is_earlier(unit)).for_each(Unit::remove);
+    }
     let told = harness.run_test(name, 0, is_ignored)?;
-    print!("{}", told.output);
+    if !harness.asked.is_live {
+        print!("{}", told.output);
+    }
     eprint!("{}", told.text);
     Ok(if told.verdict.is_fine() { Ending::Clean } else { Ending::Failed }.code())
 }
@@ -105,8 +113,9 @@ fn outcome(harness: &Harness, name: &str, told: Result<Told, Complaint>) -> Resu
         }
         return Ok(());
     }
-    let gap = if told.output.is_empty() || told.text.is_empty() { "" } else { "\n" };
-    Err(format!("{}{gap}{}", told.output, told.text).into())
+    let output = if harness.asked.is_live { "" } else { told.output.as_str() };
+    let gap = if output.is_empty() || told.text.is_empty() { "" } else { "\n" };
+    Err(format!("{output}{gap}{}", told.text).into())
 }
 
 /// A program that is no harness: `cargo run`, an example, a bench, a test with its own `main`, a doctest.

@@ -20,14 +20,17 @@ const OVERRIDE: &str = "HEAPCHECK_RT";
 /// The name of the shared object.
 pub(crate) const FILE: &str = "libheapcheck_rt.so";
 
+/// How it is compiled. What is hot is inlined by attributes, so LLVM's own zeal, which takes half of the time of a build,
+/// buys nothing there; and the first run of a person waits for this build.
 const FLAGS: &[&str] = &[
     "--edition=2024",
     "--crate-name=heapcheck",
     "--crate-type=cdylib",
     "-Copt-level=3",
     "-Cpanic=abort",
-    "-Ccodegen-units=1",
-    "-Cdebuginfo=1",
+    "-Ccodegen-units=3",
+    "-Cllvm-args=-inline-threshold=40",
+    "--cap-lints=allow",
     "--cfg=heapcheck_injected",
 ];
 
@@ -50,8 +53,16 @@ pub(crate) fn ask_version() -> Result<String, Complaint> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Finds the runtime, or builds it.
+/// Finds the runtime, or builds it, for the compiler that cargo would use.
 pub(crate) fn find_or_build(home: &Home) -> Result<PathBuf, Complaint> {
+    find_or_build_for(home, ask_version)
+}
+
+/// Finds the runtime, or builds it, when the compiler has said already who it is.
+pub(crate) fn find_or_build_for(
+    home: &Home,
+    version: impl FnOnce() -> Result<String, Complaint>,
+) -> Result<PathBuf, Complaint> {
     if let Some(path) = std::env::var_os(OVERRIDE).filter(|path| !path.is_empty()).map(PathBuf::from) {
         return match path.canonicalize() {
             Ok(path) => Ok(path),
@@ -60,7 +71,7 @@ pub(crate) fn find_or_build(home: &Home) -> Result<PathBuf, Complaint> {
         };
     }
     let mut hasher = DefaultHasher::new();
-    (SOURCES, FLAGS, ask_version()?).hash(&mut hasher);
+    (SOURCES, FLAGS, version()?).hash(&mut hasher);
     let place = home.path.join(format!("rt-{:016x}", hasher.finish()));
     let object = place.join(FILE);
     if !object.is_file() {

@@ -3,6 +3,7 @@
 //!
 //! Lines are written with one `write` each to a file opened for appending, so those of several runners do not mix.
 
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
@@ -78,7 +79,8 @@ pub(crate) fn add(run: &Run, entry: &Entry) -> Result<(), Complaint> {
         Verdict::None(reason) => reason.replace(['\n', '\t'], " "),
         _ => String::new(),
     };
-    let line = format!("{}\t{}\t{}\t{reason}\n", entry.verdict.name(), entry.program, entry.test);
+    let name = entry.verdict.name();
+    let line = format!("{name}\t{}\t{}\t{reason}\t{}\n", entry.program, entry.test, one_of_tries());
     let added = OpenOptions::new()
         .create(true)
         .append(true)
@@ -87,10 +89,33 @@ pub(crate) fn add(run: &Run, entry: &Entry) -> Result<(), Complaint> {
     added.map_err(|error| Complaint::file("write", &path, &error))
 }
 
-/// Reads all lines. A run without tests has none.
+/// Reads all lines. A run without tests has none. Of the tries of a test the last one counts, as it does for nextest.
 pub(crate) fn read(run: &Run) -> Vec<Entry> {
     let text = fs::read_to_string(Path::join(&run.path, FILE)).unwrap_or_default();
-    text.lines().filter_map(read_line).collect()
+    let lines: Vec<&str> = text.lines().collect();
+    let whose = |line: &str| line.split('\t').nth(4).unwrap_or_default().to_string();
+    let last: HashMap<String, usize> = lines.iter().enumerate().map(|(at, line)| (whose(line), at)).collect();
+    let counts = |at: &usize| {
+        let own = whose(lines[*at]);
+        own.is_empty() || last.get(&own) == Some(at)
+    };
+    (0..lines.len()).filter(counts).filter_map(|at| read_line(lines[at])).collect()
+}
+
+/// Whether nextest tries a test again that has failed.
+pub(crate) fn is_another_try() -> bool {
+    std::env::var("NEXTEST_ATTEMPT").is_ok_and(|attempt| attempt != "1")
+}
+
+/// What the tries of one test have in common, where it may be tried more than once; else nothing.
+fn one_of_tries() -> String {
+    let variable = |name: &str| std::env::var(name).ok();
+    match (variable("NEXTEST_TOTAL_ATTEMPTS"), variable("NEXTEST_BINARY_ID"), variable("NEXTEST_TEST_NAME")) {
+        (Some(total), Some(binary), Some(test)) if total != "1" => {
+            format!("{binary} {test} {}", variable("NEXTEST_STRESS_CURRENT").unwrap_or_default())
+        }
+        _ => String::new(),
+    }
 }
 
 fn read_line(line: &str) -> Option<Entry> {

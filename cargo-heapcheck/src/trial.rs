@@ -19,6 +19,7 @@ use crate::handover::Handover;
 use crate::human;
 use crate::ledger;
 use crate::libtest::Asked;
+use crate::live::Live;
 use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
@@ -72,11 +73,11 @@ impl Harness {
         let number = format!("{:07}-{number:06}", std::process::id());
         let settings = self.handover.settings(&self.program, name);
         let stacks = settings.first_stacks();
-        let first = self.attempt(name, &number, is_ignored, &settings, stacks)?;
+        let first = self.attempt(name, &number, is_ignored, &settings, stacks, self.asked.is_live)?;
         let mut remark = "";
         let last = if first.verdict == Verdict::Leaked && settings.has_second_phase() {
             let second =
-                self.attempt(name, &format!("{number}-full"), is_ignored, &settings, Stacks::Full)?;
+                self.attempt(name, &format!("{number}-full"), is_ignored, &settings, Stacks::Full, false)?;
             if second.verdict == Verdict::Leaked {
                 first.unit.remove();
                 second
@@ -105,6 +106,7 @@ impl Harness {
         is_ignored: bool,
         settings: &Settings,
         stacks: Stacks,
+        is_live: bool,
     ) -> Result<Attempt, Complaint> {
         let unit = self.handover.run.add_unit(number, &self.program, Some(name))?;
         let mut command = self.plain();
@@ -120,7 +122,7 @@ impl Harness {
             let children = self.handover.children(&self.program, settings);
             self.handover.injection(settings, stacks, children).apply(&mut command, &unit.path);
         }
-        let (ended, output) = run_to_end(&mut command, settings.timeout)
+        let (ended, output) = run_to_end(&mut command, settings.timeout, is_live.then_some(name))
             .map_err(|error| Complaint::file("run", &self.program, &error))?;
         let mut why = String::new();
         let pid = self.handover.first_pid(ended.pid);
@@ -164,16 +166,29 @@ pub(crate) fn timed_out(settings: &Settings) -> String {
     format!("the test was killed after {limit}, its `timeout`, and not checked\n")
 }
 
-/// Runs a command with its output in one file, not a pipe, which a child of it could keep open.
-fn run_to_end(command: &mut Command, timeout: Timeout) -> io::Result<(Ended, String)> {
+/// Runs a command with its output in one file, not a pipe, which a child of it could keep open. What the test
+/// `live_name` prints is shown meanwhile.
+fn run_to_end(
+    command: &mut Command,
+    timeout: Timeout,
+    live_name: Option<&str>,
+) -> io::Result<(Ended, String)> {
     let mut file = tempfile::tempfile()?;
     let append = |file: &File| file.try_clone();
     command.stdin(std::process::Stdio::null()).stdout(append(&file)?).stderr(append(&file)?);
-    let ended = child::run(command, timeout)?;
+    let live = match live_name {
+        Some(name) => Some((Live::begin(append(&file)?, name), name)),
+        None => None,
+    };
+    let ended = child::run(command, timeout);
     let mut bytes = Vec::new();
     io::Seek::rewind(&mut file)?;
     io::Read::read_to_end(&mut file, &mut bytes)?;
-    Ok((ended, String::from_utf8_lossy(&bytes).into_owned()))
+    let output = String::from_utf8_lossy(&bytes).into_owned();
+    if let Some((live, name)) = live {
+        live.end(&own_output(&output, name));
+    }
+    Ok((ended?, output))
 }
 
 /// Why a test counts as failed; `None` when it passed. A process that ends well is not enough: `exit(0)` in a test

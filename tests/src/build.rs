@@ -17,13 +17,13 @@ const RUNTIME_FLAGS: &[&str] = &[
     "--crate-name=heapcheck",
     "-Copt-level=3",
     "-Cpanic=abort",
-    "-Ccodegen-units=1",
-    "-Cdebuginfo=1",
+    "-Cllvm-args=-inline-threshold=40",
     "--cfg=heapcheck_injected",
 ];
 
-const PRELOAD_FLAGS: &[&str] = &["--crate-type=cdylib"];
-const LINKED_FLAGS: &[&str] = &["--crate-type=lib", "--emit=obj", "--cfg=heapcheck_static"];
+const PRELOAD_FLAGS: &[&str] = &["--crate-type=cdylib", "-Ccodegen-units=3"];
+const LINKED_FLAGS: &[&str] =
+    &["--crate-type=lib", "--emit=obj", "-Ccodegen-units=1", "--cfg=heapcheck_static"];
 const MUSL: &str = "--target=x86_64-unknown-linux-musl";
 
 /// What C and C++ cases are built with, before their own flags.
