@@ -44,7 +44,10 @@ pub(crate) fn whose(frame: &Frame) -> Whose {
         || path.contains("/include/c++/")
         // The standard library brings crates of its own along.
         || path.starts_with("/rust/deps/");
+    // What `#[heapcheck]` puts around a test says nothing about it.
+    let is_facade = bare.starts_with("heapcheck_rt::");
     if is_std
+        || is_facade
         || (path.is_empty() && STD_CRATES.iter().any(|prefix| bare.starts_with(prefix)))
         || LIBC.contains(&function)
         || ALLOCATORS.contains(&function)

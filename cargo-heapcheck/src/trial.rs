@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 use heapcheck_rt::options::Stacks;
+use heapcheck_rt::record::{Found, Moment};
 
 use crate::binary::{Binary, short_name};
 use crate::child::{self, Ended};
@@ -15,6 +16,7 @@ use crate::complaint::Complaint;
 use crate::config::quantity::{Timeout, time};
 use crate::config::settings::Settings;
 use crate::excuse::explain_excused;
+use crate::explain::explain;
 use crate::handover::Handover;
 use crate::human;
 use crate::ledger;
@@ -23,7 +25,7 @@ use crate::live::Live;
 use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
-use crate::verdict::{Verdict, judge, judge_without_leaks, signal_name};
+use crate::verdict::{Verdict, fails_by_attribute, judge, judge_without_leaks, signal_name};
 
 /// What all tests of a harness share.
 #[derive(Debug)]
@@ -78,7 +80,7 @@ impl Harness {
         let last = if first.verdict == Verdict::Leaked && settings.has_second_phase() {
             let second =
                 self.attempt(name, &format!("{number}-full"), is_ignored, &settings, Stacks::Full, false)?;
-            if second.verdict == Verdict::Leaked {
+            if second.verdict == Verdict::Leaked || second.excuses()? {
                 first.unit.remove();
                 second
             } else {
@@ -130,8 +132,13 @@ impl Harness {
             why = timed_out(settings);
             Verdict::TimedOut
         } else if let Some(failure) = failure(self.binary, name, ended.status, &output) {
-            why = failure;
-            Verdict::Failed
+            // The harness may have failed it because its attribute said so.
+            if unit.read_records()?.iter().any(fails_by_attribute) {
+                Verdict::Leaked
+            } else {
+                why = failure;
+                Verdict::Failed
+            }
         } else if !settings.is_checked {
             Verdict::Unchecked
         } else {
@@ -149,14 +156,40 @@ impl Harness {
     fn tell(&self, attempt: Attempt, remark: &str) -> Result<Told, Complaint> {
         let Attempt { unit, verdict, rest, output, why } = attempt;
         if !matches!(verdict, Verdict::Leaked | Verdict::None(_)) {
+            let text = why + &self.tell_besides(&unit, &verdict)?;
             unit.remove();
-            return Ok(Told { verdict, output, text: why });
+            return Ok(Told { verdict, output, text });
         }
         let (plan, records) = (&self.handover.plan, unit.read_records()?);
         let explained = explain_excused(&unit, records, verdict, rest, plan, &mut Symbols::default());
         ledger::add(&self.handover.run, &explained)?;
         let text = format!("{why}{remark}{}", human::render(&explained, self.handover.asked.on_stdout()));
         Ok(Told { verdict: explained.verdict, output, text })
+    }
+}
+
+impl Attempt {
+    /// Whether it is clean because what it lost is excused: patterns of functions need the whole stack.
+    fn excuses(&self) -> Result<bool, Complaint> {
+        let is_excused = |found: &Found| found.totals.is_some_and(|totals| totals.suppressed_blocks > 0);
+        let records = self.unit.read_records()?;
+        Ok(self.verdict == Verdict::Clean
+            && records.iter().any(|record| record.checks.iter().any(is_excused)))
+    }
+}
+
+impl Harness {
+    /// What a test that failed by itself has lost in its scope besides.
+    fn tell_besides(&self, unit: &Unit, verdict: &Verdict) -> Result<String, Complaint> {
+        let records = unit.read_records()?;
+        let lost = |found: &Found| {
+            found.check.moment == Moment::Scope && found.totals.is_some_and(|totals| totals.leaked_blocks > 0)
+        };
+        if *verdict != Verdict::Failed || !records.iter().any(|record| record.checks.iter().any(lost)) {
+            return Ok(String::new());
+        }
+        let explained = explain(unit, &records, verdict.clone(), &mut Symbols::default());
+        Ok(human::render(&explained, self.handover.asked.on_stdout()))
     }
 }
 

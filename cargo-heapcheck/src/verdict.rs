@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use heapcheck_rt::elf::Elf;
-use heapcheck_rt::record::{Outcome, Record};
+use heapcheck_rt::record::{NoteKind, Outcome, Record};
 
 /// What is known about a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +93,14 @@ pub(crate) fn found_something(record: &Record) -> bool {
     let totals = record.checks.iter().filter_map(|found| found.totals);
     let ended_so = record.end.as_ref().is_some_and(|end| end.outcome == Outcome::Leaked);
     ended_so
+        || fails_by_attribute(record)
         || !record.faults.is_empty()
         || totals.map(|totals| totals.leaked_blocks).any(|blocks| blocks > 0)
+}
+
+/// Whether a test's `#[heapcheck]` made it fail.
+pub(crate) fn fails_by_attribute(record: &Record) -> bool {
+    record.notes.iter().any(|note| note.kind == NoteKind::Failed)
 }
 
 fn how_it_ended(status: Option<ExitStatus>) -> String {

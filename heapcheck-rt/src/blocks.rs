@@ -19,7 +19,7 @@ use crate::scope;
 use crate::space::{BlockId, Slot};
 use crate::start::{self, out_of_memory};
 use crate::state::{
-    DEPOT, PAGES, RULES, SCOPES, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF, STACKS_SHORT, STORE,
+    DEPOT, METERED, PAGES, RULES, SCOPES, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF, STACKS_SHORT, STORE,
 };
 use crate::thread::Thread;
 use core::ptr::null_mut;
@@ -93,13 +93,22 @@ fn give_out(thread: &Thread, block: usize, id: BlockId, bytes: usize, trace: u32
     // SAFETY: the block is ours and at least `bytes + 1` long, rounded up to sixteen.
     unsafe { clear(block, bytes) };
     note(thread, id, bytes, trace);
+    meter(thread, bytes);
     block as *mut u8
 }
 
 #[inline(always)]
 fn note(thread: &Thread, id: BlockId, bytes: usize, trace: u32) {
-    SPANS.meta(id).set_live(bytes, thread.tag.load(Relaxed), trace, thread.scope);
+    SPANS.meta(id).set_live(bytes, thread.tag.load(Relaxed), trace, thread.scope());
     thread.count_allocation();
+}
+
+/// Sums up an allocation for a scope that wants it; the quick way is closed to its threads.
+#[inline(always)]
+fn meter(thread: &Thread, bytes: usize) {
+    if thread.free_stacks & METERED != 0 {
+        SCOPES.meter_allocation(thread.scope(), bytes as u64);
+    }
 }
 
 #[cold]
@@ -174,6 +183,7 @@ fn allocate_large(thread: &mut Thread, bytes: usize, align: usize, caller: Calle
     // on the stack, and not as the number of a span from which it is still to be computed.
     let block = core::hint::black_box(SPANS.address_of(number));
     note(thread, id, bytes, trace);
+    meter(thread, bytes);
     core::hint::black_box(block) as *mut u8
 }
 
@@ -224,7 +234,7 @@ pub(crate) fn release(address: usize, caller: Caller) {
     if !meta.is_live() {
         return fault::bad_free(thread, address, caller);
     }
-    if meta.scope() != thread.scope {
+    if meta.scope() != thread.scope() {
         return release_rarely(thread, address, caller);
     }
     if thread.free_stacks != STACKS_OFF {
@@ -276,16 +286,19 @@ fn release_rarely(thread: &mut Thread, address: usize, caller: Caller) {
 
 fn count_free(thread: &Thread, meta: &Meta) {
     let scope = meta.scope();
-    if scope == thread.scope {
+    if scope == thread.scope() {
         thread.count_free();
     } else {
         scope::lost_block(&SCOPES, scope);
+    }
+    if SCOPES.is_counted(scope) {
+        SCOPES.meter_free(scope, meta.live_size().unwrap_or(0) as u64);
     }
 }
 
 #[inline(always)]
 fn free_trace_of(thread: &mut Thread, caller: Caller) -> u32 {
-    match thread.free_stacks {
+    match thread.free_stacks & !METERED {
         STACKS_OFF => 0,
         STACKS_SHORT => thread.capture.short(&RULES, &DEPOT, caller, SETTINGS.short_depth.load(Relaxed)),
         _ => thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed)),
@@ -345,6 +358,9 @@ pub(crate) fn resize(address: usize, bytes: usize, caller: Caller) -> *mut u8 {
     if resize_in_place(slot, old, bytes) {
         let trace = trace_of(thread, caller);
         meta.set_live(bytes, thread.tag.load(Relaxed), trace, meta.scope());
+        if SCOPES.is_counted(meta.scope()) {
+            SCOPES.meter_resize(meta.scope(), old as u64, bytes as u64);
+        }
         return address as *mut u8;
     }
     let new = allocate(bytes, caller);

@@ -4,16 +4,19 @@
 //! # Safety
 //! Arguments are plain numbers but for names, which are C strings or null as the header says.
 
+use crate::contract::{ANSWERED, IMPOSSIBLE, Question, Sums, UNKNOWN};
 use crate::heap::meta::IGNORED;
 use crate::inspect::is_empty_scope;
 use crate::request::Request;
 use crate::options::Mode;
 use crate::process::run_request;
 use crate::record::Moment;
-use crate::scope;
+use crate::scope::Scope;
+use crate::scope_check;
 use crate::start;
 use crate::state::{ACTIVE, ANNOTATIONS, CONFIG, SCOPES, SETTINGS, SPANS, is_recording, phase};
 use crate::sys;
+use crate::tenancy;
 use crate::thread::Thread;
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::Ordering::Relaxed;
@@ -44,6 +47,22 @@ fn ignore(address: usize) {
     }
 }
 
+/// Ignores the block that holds a value, or else the blocks that the value points to.
+fn ignore_value(address: usize, bytes: usize) {
+    if SPANS.covers(address) {
+        return ignore(address);
+    }
+    let mut word = [0usize];
+    let mut at = address.next_multiple_of(size_of::<usize>());
+    while at + size_of::<usize>() <= address.saturating_add(bytes) {
+        // By system call: bytes of the value that were never written must not be read as numbers.
+        if sys::read_memory(at, &mut word).is_ok() {
+            ignore(word[0]);
+        }
+        at += size_of::<usize>();
+    }
+}
+
 /// Checks now; the leaked bytes, or -1.
 #[inline(always)]
 fn check_now(scope: u32) -> i64 {
@@ -54,6 +73,9 @@ fn check_now(scope: u32) -> i64 {
     if is_empty_scope(scope) {
         return 0;
     }
+    if let Some(found) = SCOPES.get(scope).filter(|_| scope != 0) {
+        found.note_checked();
+    }
     let moment = if scope == 0 { Moment::Call } else { Moment::Scope };
     let mode = match options.mode {
         // Before main nothing counts in minimal, but what a scope owns does; draconian is for the end.
@@ -62,6 +84,20 @@ fn check_now(scope: u32) -> i64 {
     };
     let request = Request::here(moment, mode, scope);
     run_request(options, &request).map_or(-1, |bytes| bytes as i64)
+}
+
+/// Passes a question on. Inline, so that the registers are the caller's.
+#[inline(always)]
+fn ask(scope: u32, question: *mut Question, answer: fn(&Request, &mut Question) -> i32) -> i32 {
+    // SAFETY: the facade passes a structure of its own, and its first field says how long that is.
+    let Some(question) = (unsafe { question.as_mut() }) else { return UNKNOWN };
+    if question.size != size_of::<Question>() as u64 {
+        return UNKNOWN;
+    }
+    match scope_check::request_of(scope, question) {
+        Some(request) if scope != 0 => answer(&request, question),
+        _ => IMPOSSIBLE,
+    }
 }
 
 fn disable() {
@@ -92,23 +128,59 @@ exported! {
         let Some(thread) = current() else { return 0 };
         // SAFETY: the header says: a C string or null.
         let name = if name.is_null() { b"scope" } else { unsafe { CStr::from_ptr(name) }.to_bytes() };
-        let Ok(number) = SCOPES.open(thread.scope, name) else { return 0 };
-        scope::enter(&SCOPES, thread, number);
+        let Ok(number) = SCOPES.open(thread.scope(), name, 0) else { return 0 };
+        tenancy::enter(thread, number);
         number
+    }
+    fn heapcheck_scope_open(name: *const u8, name_bytes: usize, flags: u32) -> u32 {
+        let Some(thread) = current().filter(|_| phase() == ACTIVE) else { return 0 };
+        // SAFETY: the facade passes a string of its own.
+        let name = unsafe { core::slice::from_raw_parts(name, name_bytes) };
+        SCOPES.open(thread.scope(), name, flags).unwrap_or(0)
+    }
+    fn heapcheck_scope_enter(scope: u32) -> u32 {
+        let Some(thread) = current() else { return 0 };
+        let before = thread.scope();
+        tenancy::enter(thread, SCOPES.open_around(scope));
+        before
+    }
+    fn heapcheck_scope_current() -> u32 { Thread::current().map_or(0, |thread| thread.scope()) }
+    fn heapcheck_scope_sums(scope: u32, sums: *mut Sums) -> i32 {
+        let Some(found) = SCOPES.get(scope).filter(|_| scope != 0).and_then(Scope::sums) else { return IMPOSSIBLE };
+        // SAFETY: the facade passes a structure of its own, and its first field says how long that is.
+        if unsafe { (*sums).size } != found.size {
+            return UNKNOWN;
+        }
+        // SAFETY: as above.
+        unsafe { sums.write(found) };
+        ANSWERED
+    }
+    fn heapcheck_scope_judge(scope: u32, question: *mut Question) -> i32 {
+        ask(scope, question, scope_check::judge)
+    }
+    fn heapcheck_scope_baseline(scope: u32) -> i32 { scope_check::set_baseline(scope) }
+    fn heapcheck_scope_growth(scope: u32, question: *mut Question) -> i32 {
+        ask(scope, question, scope_check::tell_growth)
+    }
+    fn heapcheck_note_failure(why: *const u8, bytes: usize) {
+        // SAFETY: the facade passes a string of its own.
+        scope_check::note_failure(unsafe { core::slice::from_raw_parts(why, bytes) });
+    }
+    fn heapcheck_mode() -> u32 {
+        CONFIG.options().filter(|_| phase() == ACTIVE).and_then(|options| options.mode).map_or(0, |mode| mode as u32)
     }
     fn heapcheck_scope_check(scope: u32) -> i64 {
         if scope == 0 && is_recording() { -1 } else { check_now(scope) }
     }
     fn heapcheck_scope_end(scope: u32) {
-        let (Some(thread), Some(found)) = (current(), SCOPES.get(scope)) else { return };
-        found.closed.store(1, Relaxed);
-        if SCOPES.is_within(thread.scope, scope) {
-            scope::enter(&SCOPES, thread, found.parent.load(Relaxed));
+        if let Some(thread) = current() {
+            tenancy::close(thread, scope);
         }
     }
     fn heapcheck_disable() { disable() }
     fn heapcheck_enable() { enable() }
     fn heapcheck_ignore(address: usize) { ignore(address) }
+    fn heapcheck_ignore_value(address: usize, bytes: usize) { ignore_value(address, bytes) }
     fn heapcheck_root_region_add(address: usize, bytes: usize) {
         let _ = ANNOTATIONS.add_region(address, address.saturating_add(bytes));
     }

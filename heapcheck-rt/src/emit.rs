@@ -9,6 +9,7 @@
 
 use crate::arena::Buf;
 use crate::classify::Leaks;
+use crate::contract::Print;
 use crate::findings::{Findings, kind_of};
 use crate::record_state::{FdSink, PATH_MAX, RecordState};
 use crate::request::Request;
@@ -20,7 +21,7 @@ use crate::record::{
     Begin, Block, Check, Edge, End, Fault, Leak, LeakKind, Module, Moment, Note, NoteKind, Outcome, Paused,
     Scope, StopWay, Thread as ThreadItem, Trace, Writer,
 };
-use crate::sink::SinkError;
+use crate::sink::{Sink, SinkError};
 use crate::space::{Grow, Space};
 use crate::state::{CONFIG, DEPOT, RECORD, RECORD_LOCK, SCOPES, SCRATCH, SETTINGS, SPANS, THREADS};
 use crate::stop::{Method, Stopped};
@@ -31,11 +32,14 @@ use crate::symbols;
 use crate::sys;
 use crate::text::Text;
 use crate::thread::{LIVE, NAME_BYTES};
+use core::ffi::c_void;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Blocks and pointers that are written one by one; beyond this only their groups are.
 const BLOCKS_MAX: usize = 200_000;
 const EDGES_MAX: usize = 1_000_000;
+/// How the name of a thread's scope begins.
+const THREAD_WORD: &[u8] = b"thread ";
 
 /// The record, locked.
 #[derive(Debug)]
@@ -133,11 +137,7 @@ impl Recorder {
         self.with(|writer, state| {
             write_modules(writer, state, modules)?;
             write_threads(writer, stopped)?;
-            for number in 1..SCOPES.count() {
-                if let Some(scope) = SCOPES.get(number) {
-                    writer.scope(&Scope { id: number, parent: scope.parent.load(Relaxed), name: scope.name() })?;
-                }
-            }
+            write_scopes(writer, state, check.scope == 0)?;
             writer.check(check)?;
             for leak in findings.leaks.as_slice() {
                 write_trace(writer, state, leak.trace)?;
@@ -145,6 +145,24 @@ impl Recorder {
             }
             if let Some(leaks) = leaks {
                 write_graph(writer, leaks, heap)?;
+            }
+            writer.totals(&findings.totals)
+        });
+    }
+
+    /// Writes which sites have grown.
+    pub(crate) fn write_growth(&mut self, check: &Check, findings: &Findings, modules: &Modules) {
+        self.state.found = true;
+        if !self.begin() {
+            return;
+        }
+        self.with(|writer, state| {
+            write_modules(writer, state, modules)?;
+            write_scopes(writer, state, false)?;
+            writer.check(check)?;
+            for leak in findings.leaks.as_slice() {
+                write_trace(writer, state, leak.trace)?;
+                writer.leak(leak)?;
             }
             writer.totals(&findings.totals)
         });
@@ -200,7 +218,7 @@ impl Recorder {
         self.state.fd = -1;
         self.state.paused = None;
         self.state.path_len = 0;
-        (self.state.checks, self.state.modules) = (0, 0);
+        (self.state.checks, self.state.modules, self.state.scopes) = (0, 0, 0);
         self.state.traces = None;
         (self.state.found, self.state.ended) = (false, false);
         self.state.checked = Moment::Never;
@@ -272,6 +290,32 @@ fn write_modules(
     Ok(())
 }
 
+/// Writes the scopes that were opened since the last check. Those of threads wait for a check of the whole process: by
+/// then their threads have their names.
+fn write_scopes(
+    writer: &mut Writer<FdSink>, state: &mut RecordState, with_threads: bool,
+) -> Result<(), SinkError> {
+    let written = core::mem::replace(&mut state.scopes, SCOPES.count() - 1);
+    for number in 1..SCOPES.count() {
+        let Some(scope) = SCOPES.get(number) else { continue };
+        let parent = scope.parent.load(Relaxed);
+        match scope.named_after() {
+            Some(thread) if with_threads => {
+                // Readers know the scopes of threads by the word before the name.
+                let mut name = [0u8; THREAD_WORD.len() + NAME_BYTES];
+                let mut own = [0u8; NAME_BYTES];
+                let len = THREADS.read_name(thread, &mut own);
+                name[..THREAD_WORD.len()].copy_from_slice(THREAD_WORD);
+                name[THREAD_WORD.len()..][..len].copy_from_slice(&own[..len]);
+                writer.scope(&Scope { id: number, parent, name: &name[..THREAD_WORD.len() + len] })?;
+            }
+            None if number > written => writer.scope(&Scope { id: number, parent, name: scope.name() })?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn write_threads(writer: &mut Writer<FdSink>, stopped: &Stopped) -> Result<(), SinkError> {
     let mut outcome = Ok(());
     THREADS.each(|thread| {
@@ -285,7 +329,7 @@ fn write_threads(writer: &mut Writer<FdSink>, stopped: &Stopped) -> Result<(), S
             writer.thread(&ThreadItem {
                 index: thread.number,
                 tid: tid as u32,
-                scope: thread.scope,
+                scope: thread.scope(),
                 alive,
                 stop: way.unwrap_or(otherwise),
                 name: &name[..name_len],
@@ -415,8 +459,18 @@ pub(crate) fn report(
         return;
     }
     plain::order(findings.leaks.as_mut_slice());
-    let mut sink = FdSink(report_fd(options));
-    let mut text = Text::new(&mut sink);
+    let (mut file, mut printer);
+    let sink: &mut dyn Sink = match request.terms.print {
+        Some((print, context)) => {
+            printer = Printer { print, context };
+            &mut printer
+        }
+        None => {
+            file = FdSink(report_fd(options));
+            &mut file
+        }
+    };
+    let mut text = Text::new(sink);
     let facts = Names::of(modules, findings.leaks.as_slice().iter().map(|leak| leak.thread));
     let checked = Checked {
         mode: request.mode,
@@ -433,6 +487,19 @@ pub(crate) fn report(
         if recorder.state.paused.is_some() {
             plain::write_record(&mut text, path_of(&recorder));
         }
+    }
+}
+
+/// A caller of ours as a sink.
+struct Printer {
+    print: Print,
+    context: usize,
+}
+
+impl Sink for Printer {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        (self.print)(self.context as *mut c_void, bytes.as_ptr(), bytes.len());
+        Ok(())
     }
 }
 

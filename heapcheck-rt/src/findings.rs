@@ -13,11 +13,13 @@ use crate::stopped_heap::ArenaMemory;
 pub(crate) struct Findings {
     pub(crate) leaks: Buf<Leak>,
     pub(crate) totals: Totals,
+    /// Blocks that would count, had not threads allocated them that are still in the scope.
+    pub(crate) guests: u64,
 }
 
 impl Findings {
     pub(crate) fn new(arena: &'static Arena) -> Self {
-        Self { leaks: Buf::new(arena), totals: Totals::default() }
+        Self { leaks: Buf::new(arena), totals: Totals::default(), guests: 0 }
     }
 
     /// Adds one block. [`Findings::group`] joins equal ones.
@@ -45,6 +47,39 @@ impl Findings {
             retained_blocks: retained.0,
             retained_bytes: retained.1,
         })
+    }
+
+    /// Adds what a site has grown by.
+    pub(crate) fn add_growth(
+        &mut self, scope: u32, trace: u32, (blocks, bytes): (u32, u64),
+    ) -> Result<(), OutOfMemory> {
+        // A block that was replaced by a larger one is still one.
+        let blocks = u64::from(blocks.max(1));
+        self.totals.leaked_blocks += blocks;
+        self.totals.leaked_bytes += bytes;
+        self.leaks.push(Leak {
+            kind: LeakKind::Growing,
+            suppressed: false,
+            trace,
+            scope,
+            // Several may have had a part in it.
+            thread: u32::MAX,
+            blocks,
+            bytes,
+            largest_bytes: bytes / blocks,
+            retained_blocks: 0,
+            retained_bytes: 0,
+        })
+    }
+
+    /// Excuses all leaks.
+    pub(crate) fn excuse(&mut self) {
+        let totals = &mut self.totals;
+        totals.suppressed_blocks += core::mem::take(&mut totals.leaked_blocks);
+        totals.suppressed_bytes += core::mem::take(&mut totals.leaked_bytes);
+        for leak in self.leaks.as_mut_slice().iter_mut().filter(|leak| leak.kind != LeakKind::Doubtful) {
+            leak.suppressed = true;
+        }
     }
 
     /// Joins leaks of one kind, trace, scope and thread.

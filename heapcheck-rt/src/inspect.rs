@@ -10,7 +10,7 @@ use crate::arena::Buf;
 use crate::classify::{Leaks, classify};
 use crate::emit::{self, Recorder};
 use crate::findings::{Findings, kind_of, retained_of};
-use crate::heap::meta::{EARLY, IGNORED, Live};
+use crate::heap::meta::{EARLY, IGNORED};
 use crate::intervals::Span;
 use crate::mark::{Census, Root, Roots as MarkRoots};
 use crate::maps::Maps;
@@ -30,6 +30,7 @@ use crate::stopped_heap::{ArenaMemory, MadeReadable, StoppedHeap};
 use crate::suppressions::Suppressions;
 use crate::sys;
 use crate::thread::{LIVE, Thread};
+use crate::who::{Who, leaves_no_trace};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Why a check could not be made.
@@ -50,7 +51,9 @@ pub(crate) fn check(request: &Request, options: &'static Options<'static>) -> Re
     let mut recorder = Recorder::open(options);
     let outcome = inspect(request, options, &modules, &mut findings, &mut recorder);
     outcome?;
-    emit::report(&mut findings, request, options, &modules, recorder);
+    if !leaves_no_trace(request, &findings) {
+        emit::report(&mut findings, request, options, &modules, recorder);
+    }
     Ok(findings)
 }
 
@@ -72,11 +75,14 @@ fn inspect(
     let census = mark_from(&heap, request.mode, options, &roots, &mut bytes)?;
     let marked_at = sys::monotonic_ns();
     let mut suppressions = Suppressions::read(options, CONFIG.suppressions());
+    suppressions.allow(request.terms.allow);
+    let who = Who::of(request)?;
     let lost = find_lost(&heap, &census, &mut bytes)?;
-    let leaks = find_leaks(request, &heap, modules, lost, &mut bytes, &mut suppressions, findings)?;
+    let leaks = find_leaks(&who, &heap, modules, lost, &mut bytes, &mut suppressions, findings)?;
     if census.doubtful > 0 {
-        add_doubtful(request, &heap, &mut bytes, findings)?;
+        add_doubtful(&who, &heap, &mut bytes, findings)?;
     }
+    excuse(&who, &heap, &mut bytes, findings);
     findings.group();
     count(&census, &stopped, findings);
     let totals = &mut findings.totals;
@@ -89,7 +95,9 @@ fn inspect(
         moment: request.moment,
         mode: request.mode,
     };
-    recorder.write_check(&check, findings, modules, &stopped, leaks.as_ref(), &heap);
+    if !leaves_no_trace(request, findings) {
+        recorder.write_check(&check, findings, modules, &stopped, leaks.as_ref(), &heap);
+    }
     Ok(())
 }
 
@@ -247,10 +255,35 @@ fn vanished_threads() -> Result<Buf<bool>, OutOfMemory> {
     outcome.map(|()| vanished)
 }
 
-/// Whether a block counts in this check.
-fn counts(request: &Request, live: &Live) -> bool {
-    let late_enough = request.mode != Mode::Minimal || live.state & EARLY == 0;
-    late_enough && (request.scope == 0 || live.scope == request.scope)
+/// Excuses from this check, and from all that follow, what its terms allow.
+fn excuse(who: &Who<'_>, heap: &StoppedHeap, bytes: &mut Buf<u8>, findings: &mut Findings) {
+    let (terms, totals) = (&who.request.terms, &findings.totals);
+    // Blocks without bytes are blocks, too.
+    let excuses_leaks = totals.leaked_blocks > 0 && (1..=terms.max_leaked).contains(&totals.leaked_bytes.max(1));
+    let excuses_live = totals.leaked_blocks == 0 && terms.excuse_live;
+    if !excuses_leaks && !excuses_live {
+        return;
+    }
+    let marks = marks_of(bytes);
+    let takes_all = excuses_live || who.request.mode == Mode::Draconian;
+    heap.each_live(&mut |slot, _| {
+        let meta = SPANS.meta(slot.id);
+        if (takes_all || marks.is_lost(slot.id)) && meta.live().is_some_and(|live| who.counts(&live)) {
+            meta.add_state(IGNORED);
+        }
+    });
+    ANNOTATIONS.note_ignored();
+    if excuses_leaks {
+        findings.excuse();
+    }
+}
+
+/// Excuses one block that a scope's own rule matches.
+fn excuse_by_rule(suppressions: &Suppressions, rule: usize, slot: Slot) {
+    if suppressions.is_own(rule) {
+        SPANS.meta(slot.id).add_state(IGNORED);
+        ANNOTATIONS.note_ignored();
+    }
 }
 
 /// Whether ld.so allocated the block for itself: it keeps track of such blocks in places of its own.
@@ -272,11 +305,11 @@ fn has_program_frame(modules: &Modules, trace: u32) -> bool {
 /// Classifies what was not reached. Blocks of ld.so and suppressed ones are then reached after all, with what hangs on
 /// them, and the rest is classified anew.
 fn find_leaks(
-    request: &Request, heap: &StoppedHeap, modules: &Modules, lost: Buf<Slot>, bytes: &mut Buf<u8>,
+    who: &Who<'_>, heap: &StoppedHeap, modules: &Modules, lost: Buf<Slot>, bytes: &mut Buf<u8>,
     suppressions: &mut Suppressions, findings: &mut Findings,
 ) -> Result<Option<Leaks<ArenaMemory>>, OutOfMemory> {
-    if request.mode == Mode::Draconian {
-        return add_unfreed(request, heap, modules, suppressions, findings).map(|()| None);
+    if who.request.mode == Mode::Draconian {
+        return add_unfreed(who, heap, modules, suppressions, findings).map(|()| None);
     }
     let mut excused = Buf::new(&SCRATCH);
     let trusts_loader = CONFIG.options().is_none_or(|options| options.roots.has(RootSwitches::DTV));
@@ -286,7 +319,8 @@ fn find_leaks(
             excused.push(slot.base)?;
         } else if let Some(rule) = suppressions.find(modules, live.trace) {
             excused.push(slot.base)?;
-            if counts(request, &live) {
+            if who.counts(&live) {
+                excuse_by_rule(suppressions, rule, *slot);
                 suppressions.count(rule, live.size as u64);
                 findings.add(LeakKind::Direct, &live, true, (0, 0))?;
             }
@@ -300,7 +334,8 @@ fn find_leaks(
     let leaks = classify(&ArenaMemory(&SCRATCH), heap, still_lost.copied())?;
     for (number, block) in leaks.blocks().iter().enumerate() {
         let Some(live) = SPANS.meta(block.slot.id).live() else { continue };
-        if counts(request, &live) {
+        findings.guests += u64::from(who.excludes(&live));
+        if who.counts(&live) {
             let number = number as u32;
             findings.add(kind_of(leaks.kind(number)), &live, false, retained_of(&leaks, number))?;
         }
@@ -326,7 +361,7 @@ fn find_lost(heap: &StoppedHeap, census: &Census, bytes: &mut Buf<u8>) -> Result
 }
 
 fn add_unfreed(
-    request: &Request, heap: &StoppedHeap, modules: &Modules, suppressions: &mut Suppressions,
+    who: &Who<'_>, heap: &StoppedHeap, modules: &Modules, suppressions: &mut Suppressions,
     findings: &mut Findings,
 ) -> Result<(), OutOfMemory> {
     let mut outcome = Ok(());
@@ -336,11 +371,13 @@ fn add_unfreed(
             || (live.state & EARLY != 0 && !has_program_frame(modules, live.trace))
             || is_loaders(modules, live.trace)
             || suppressions.is_immortal(modules, live.trace);
-        if outcome.is_err() || immortal || !counts(request, &live) {
+        findings.guests += u64::from(!immortal && who.excludes(&live));
+        if outcome.is_err() || immortal || !who.counts(&live) {
             return;
         }
         let rule = suppressions.find(modules, live.trace);
         if let Some(rule) = rule {
+            excuse_by_rule(suppressions, rule, slot);
             suppressions.count(rule, live.size as u64);
         }
         outcome = findings.add(LeakKind::Unfreed, &live, rule.is_some(), (0, 0));
@@ -349,9 +386,9 @@ fn add_unfreed(
 }
 
 fn add_doubtful(
-    request: &Request, heap: &StoppedHeap, bytes: &mut Buf<u8>, findings: &mut Findings,
+    who: &Who<'_>, heap: &StoppedHeap, bytes: &mut Buf<u8>, findings: &mut Findings,
 ) -> Result<(), OutOfMemory> {
-    if matches!(request.mode, Mode::Strict | Mode::Draconian) {
+    if matches!(who.request.mode, Mode::Strict | Mode::Draconian) {
         return Ok(());
     }
     let marks = marks_of(bytes);
@@ -359,7 +396,7 @@ fn add_doubtful(
     heap.each_live(&mut |slot, _| {
         if marks.is_doubtful(slot.id)
             && let Some(live) = SPANS.meta(slot.id).live()
-            && counts(request, &live)
+            && who.counts(&live)
         {
             outcome = outcome.and(findings.add(LeakKind::Doubtful, &live, false, (0, 0)));
         }
@@ -388,5 +425,5 @@ fn count(census: &Census, stopped: &Stopped, findings: &mut Findings) {
 
 /// Whether a scope can be left unchecked: nothing of it lives.
 pub(crate) fn is_empty_scope(scope: u32) -> bool {
-    scope != 0 && scope::live_blocks(&SCOPES, &THREADS, scope) <= 0
+    scope != 0 && scope::is_empty(&SCOPES, &THREADS, scope)
 }

@@ -8,11 +8,11 @@
 //! # Safety
 //! The real functions are called with the arguments that the program gave them.
 
-use crate::scope;
 use crate::start;
 use crate::starts::{self, Start};
-use crate::state::{SCOPES, STORE, THREADS, THREAD_KEY};
+use crate::state::{STORE, THREADS, THREAD_KEY};
 use crate::sys::{self, libc};
+use crate::tenancy;
 use crate::thread::Thread;
 use core::ffi::{CStr, c_void};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -31,10 +31,12 @@ fn on_create(thread: *mut usize, attributes: *const c_void, routine: usize, argu
         // SAFETY: this process is left alone.
         return unsafe { create(thread, attributes, core::mem::transmute::<usize, Routine>(routine), argument) };
     };
-    let Ok(start) = starts::take(routine, argument, creator.scope) else { return sys::EAGAIN };
+    let (scope, turn) = tenancy::prepare_start(creator);
+    let Ok(start) = starts::take(routine, argument, (scope, turn)) else { return sys::EAGAIN };
     // SAFETY: the trampoline takes the record.
     let outcome = unsafe { create(thread, attributes, trampoline, start as *const Start as usize) };
     if outcome != 0 {
+        tenancy::cancel_start(scope, turn);
         starts::give_back(start);
     }
     outcome
@@ -48,8 +50,8 @@ extern "C-unwind" fn trampoline(record: usize) -> usize {
     let argument = start.argument.load(Relaxed);
     if let Some(thread) = start::attach() {
         find_bounds(thread);
-        scope::enter(&SCOPES, thread, start.scope.load(Relaxed));
         watch_end(thread);
+        tenancy::begin(thread, start);
     }
     starts::give_back(start);
     // SAFETY: the program gave this function for exactly this.
@@ -98,7 +100,7 @@ extern "C" fn on_end(_: *mut c_void) {
     if thread.rounds < ROUNDS {
         return watch_end(thread);
     }
-    scope::hand_in(&SCOPES, thread);
+    tenancy::end(thread);
     STORE.empty(&mut thread.cache);
     THREADS.leave(thread);
 }

@@ -34,6 +34,8 @@ pub(crate) struct RecordState {
     pub(crate) path_len: usize,
     pub(crate) checks: u32,
     pub(crate) modules: u32,
+    /// Scopes that were written.
+    pub(crate) scopes: u32,
     /// One byte a trace: written or not.
     pub(crate) traces: Option<Buf<u8>>,
     /// Something leaked or was freed wrongly.
@@ -59,6 +61,7 @@ impl RecordCell {
             path_len: 0,
             checks: 0,
             modules: 0,
+            scopes: 0,
             traces: None,
             found: false,
             checked: Moment::Never,

@@ -1,7 +1,8 @@
 #![forbid(unsafe_code)]
-//! A request for a check: of what, how, and from where.
+//! A request for a check: of what, how, from where, and on which terms.
 
 use crate::arch;
+use crate::contract::Print;
 use crate::options::Mode;
 use crate::record::Moment;
 
@@ -15,12 +16,46 @@ pub(crate) struct Request {
     /// The stack pointer and the registers where the runtime was entered.
     pub(crate) sp: usize,
     pub(crate) registers: [usize; 6],
+    pub(crate) terms: Terms,
+}
+
+/// What a scope's owner wants of its check.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// Patterns of functions whose leaks are excused, one a line.
+    pub(crate) allow: &'static [u8],
+    /// Up to this many leaked bytes are excused.
+    pub(crate) max_leaked: u64,
+    /// What was lost by threads that are still in the scope does not count.
+    pub(crate) without_guests: bool,
+    /// When nothing is found, what is alive is excused from later checks.
+    pub(crate) excuse_live: bool,
+    /// The check leaves a trace only when something leaked.
+    pub(crate) is_silent_when_clean: bool,
+    /// The check leaves no trace: it will be made again.
+    pub(crate) is_tentative: bool,
+    /// Who takes the plain report, and its first argument.
+    pub(crate) print: Option<(Print, usize)>,
+}
+
+impl Terms {
+    /// No special terms.
+    pub(crate) const NONE: Self = Self {
+        allow: &[],
+        max_leaked: 0,
+        without_guests: false,
+        excuse_live: false,
+        is_silent_when_clean: false,
+        is_tentative: false,
+        print: None,
+    };
 }
 
 impl Request {
     /// A check from here. Inline, so that the registers are the caller's.
     #[inline(always)]
     pub(crate) fn here(moment: Moment, mode: Mode, scope: u32) -> Self {
-        Self { moment, mode, scope, sp: arch::stack_pointer(), registers: arch::callee_saved() }
+        let (sp, registers) = (arch::stack_pointer(), arch::callee_saved());
+        Self { moment, mode, scope, sp, registers, terms: Terms::NONE }
     }
 }

@@ -8,6 +8,7 @@
 // The pure modules are shared with the library, which uses more of them.
 #![allow(dead_code, unused_imports, unused_macros, reason = "the library uses what is unused here")]
 
+pub mod contract;
 pub mod space;
 pub mod limits;
 pub mod sink;
@@ -61,9 +62,12 @@ mod verdict;
 mod state;
 mod suppressions;
 mod starts;
+mod tenancy;
 mod request;
 mod emit;
+mod who;
 mod inspect;
+mod scope_check;
 mod fault;
 mod executable;
 mod start;

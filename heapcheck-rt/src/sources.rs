@@ -4,6 +4,7 @@
 /// Path below the source folder, and content, of every file that `rt.rs` reaches; the root comes first.
 pub const SOURCES: &[(&str, &str)] = &[
     ("rt.rs", include_str!("rt.rs")),
+    ("contract.rs", include_str!("contract.rs")),
     ("space.rs", include_str!("space.rs")),
     ("limits.rs", include_str!("limits.rs")),
     ("sink.rs", include_str!("sink.rs")),
@@ -97,7 +98,10 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("verdict.rs", include_str!("verdict.rs")),
     ("state.rs", include_str!("state.rs")),
     ("starts.rs", include_str!("starts.rs")),
+    ("tenancy.rs", include_str!("tenancy.rs")),
+    ("who.rs", include_str!("who.rs")),
     ("inspect.rs", include_str!("inspect.rs")),
+    ("scope_check.rs", include_str!("scope_check.rs")),
     ("fault.rs", include_str!("fault.rs")),
     ("start.rs", include_str!("start.rs")),
     ("blocks.rs", include_str!("blocks.rs")),

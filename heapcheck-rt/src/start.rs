@@ -13,13 +13,14 @@
 use crate::arch::weak_symbol;
 use crate::capture::Capture;
 use crate::record_state::FdSink;
-use crate::limits::{CLEAR_INLINE, DEPTH_MAX, SHORT_MAX};
+use crate::limits::{DEPTH_MAX, SHORT_MAX};
 use crate::options::{self, OptionError, Options, Stacks};
 use crate::executable;
 use crate::state::{
     ACTIVE, COLD, CONFIG, DORMANT, EARLY, INITIAL_STACK, PHASE_LOCK, REGION, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF,
     STACKS_SHORT, STACKS_VERIFIED, THREADS, enter, is_recording, phase,
 };
+use crate::tenancy;
 use crate::text::Text;
 use crate::sys;
 use crate::thread::Thread;
@@ -56,9 +57,7 @@ pub(crate) fn attach() -> Option<&'static mut Thread> {
         return None;
     }
     let thread = THREADS.attach(SETTINGS.born.load(Relaxed)).ok()?;
-    let is_quick = SETTINGS.stacks.load(Relaxed) == STACKS_SHORT && SETTINGS.zero.load(Relaxed);
-    thread.quick_bytes = if is_quick { CLEAR_INLINE } else { 0 };
-    thread.free_stacks = SETTINGS.free_stacks.load(Relaxed);
+    tenancy::set_pace(thread, false);
     find_stack(&mut thread.capture, thread.pointer);
     Some(thread)
 }

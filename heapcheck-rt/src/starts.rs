@@ -18,12 +18,14 @@ pub(crate) struct Start {
     next: AtomicUsize,
     taken: AtomicU32,
     pub(crate) scope: AtomicU32,
+    /// Which of the threads that run one after the other it is; 0: it waits for nobody.
+    pub(crate) turn: AtomicU32,
     pub(crate) function: AtomicUsize,
     pub(crate) argument: AtomicUsize,
 }
 
 /// Takes a record.
-pub(crate) fn take(function: usize, argument: usize, scope: u32) -> Result<&'static Start, OutOfMemory> {
+pub(crate) fn take(function: usize, argument: usize, (scope, turn): (u32, u32)) -> Result<&'static Start, OutOfMemory> {
     let _held = START_LOCK.hold();
     let start = match find_free() {
         Some(start) => start,
@@ -31,6 +33,7 @@ pub(crate) fn take(function: usize, argument: usize, scope: u32) -> Result<&'sta
     };
     start.taken.store(1, Relaxed);
     start.scope.store(scope, Relaxed);
+    start.turn.store(turn, Relaxed);
     start.argument.store(argument, Relaxed);
     start.function.store(function, Release);
     Ok(start)

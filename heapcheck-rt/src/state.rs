@@ -81,6 +81,9 @@ pub(crate) static EXITING: AtomicBool = AtomicBool::new(false);
 /// How often a signal has asked for a check.
 pub(crate) static DEMANDS: AtomicU32 = AtomicU32::new(0);
 pub(crate) static SCOPES: Scopes = Scopes::on(&ARENA);
+/// Threads with a scope and a turn of their own that were started, and those that have ended.
+pub(crate) static TESTS_STARTED: AtomicU32 = AtomicU32::new(0);
+pub(crate) static TESTS_ENDED: AtomicU32 = AtomicU32::new(0);
 /// Held while the first thread decides what this process is.
 pub(crate) static PHASE_LOCK: Lock = Lock::new();
 static PHASE: AtomicU8 = AtomicU8::new(COLD);
@@ -91,6 +94,9 @@ pub(crate) const STACKS_SHORT: u8 = 1;
 pub(crate) const STACKS_FULL: u8 = 2;
 /// Full, and compared with what libgcc's unwinder says.
 pub(crate) const STACKS_VERIFIED: u8 = 3;
+
+/// With one of these in a thread: its allocations and frees are summed up for its scope.
+pub(crate) const METERED: u8 = 0x80;
 
 /// What the allocation functions look at on every call.
 #[derive(Debug)]

@@ -46,6 +46,8 @@ const LIBRARY: [&[u8]; 6] = [
 #[derive(Debug)]
 pub(crate) struct Suppressions {
     rules: Buf<Rule<'static>>,
+    /// The number of the first rule that a scope brought along.
+    own: usize,
     /// What is known of a trace: 0 nothing, 1 no rule, else the rule's number and 2.
     known: Buf<u32>,
 }
@@ -53,7 +55,7 @@ pub(crate) struct Suppressions {
 impl Suppressions {
     /// Reads the files that the options name, and what the program's own function returned.
     pub(crate) fn read(options: &Options<'static>, builtin: &'static [u8]) -> Self {
-        let mut suppressions = Self { rules: Buf::new(&SCRATCH), known: Buf::new(&SCRATCH) };
+        let mut suppressions = Self { rules: Buf::new(&SCRATCH), own: usize::MAX, known: Buf::new(&SCRATCH) };
         suppressions.add(builtin);
         for path in options.suppression_files() {
             if let Some(file) = MappedFile::open(path) {
@@ -69,6 +71,19 @@ impl Suppressions {
                 let _ = self.rules.push(rule);
             }
         }
+    }
+
+    /// Adds what a scope excuses: one template a line.
+    pub(crate) fn allow(&mut self, templates: &'static [u8]) {
+        self.own = self.rules.as_slice().len();
+        for template in templates.split(|byte| *byte == b'\n').filter(|template| !template.is_empty()) {
+            let _ = self.rules.push(Rule { template, leaks: 0, blocks: 0, bytes: 0 });
+        }
+    }
+
+    /// Whether a rule is one that a scope brought along.
+    pub(crate) fn is_own(&self, rule: usize) -> bool {
+        rule >= self.own
     }
 
     /// The rules, with their counts.

@@ -41,7 +41,8 @@ pub(crate) struct Thread {
     pub(crate) cache: Cache,
     /// What all its blocks have in common; see `heap::meta::tag`.
     pub(crate) tag: AtomicU64,
-    pub(crate) scope: u32,
+    /// Its own to change, and that of whoever closes the scope it is in.
+    scope: AtomicU32,
     /// How frees are traced; see `state`.
     pub(crate) free_stacks: u8,
     /// Requests up to this size are served the quick way: none when traces are not short.
@@ -101,6 +102,22 @@ impl Thread {
     pub(crate) fn current() -> Option<&'static mut Thread> {
         // SAFETY: see the head of this file. Hooks make one reference at a time: none calls another while it holds it.
         unsafe { (arch::tls_word() as *mut Thread).as_mut() }
+    }
+
+    /// The scope that its blocks are born in.
+    #[inline(always)]
+    pub(crate) fn scope(&self) -> u32 {
+        self.scope.load(Relaxed)
+    }
+
+    /// Puts it into a scope.
+    pub(crate) fn set_scope(&self, scope: u32) {
+        self.scope.store(scope, Relaxed);
+    }
+
+    /// Puts it from one scope into another, unless it has left by itself.
+    pub(crate) fn move_scope(&self, from: u32, to: u32) -> bool {
+        self.scope.compare_exchange(from, to, Relaxed, Relaxed).is_ok()
     }
 
     /// Sets the state bits that the thread's blocks are born with. Only while no other thread allocates.
@@ -167,7 +184,8 @@ impl Threads {
         let thread = unsafe { &mut *(address as *mut Thread) };
         thread.number = self.numbers.fetch_add(1, Relaxed) % NUMBERS;
         thread.set_born(born);
-        (thread.scope, thread.disabled, thread.rounds) = (0, 0, 0);
+        thread.set_scope(0);
+        (thread.disabled, thread.rounds) = (0, 0);
         if thread.tid.load(Relaxed) != 0 {
             thread.capture.clear();
         }

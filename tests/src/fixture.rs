@@ -136,7 +136,16 @@ fn copy(from: &Path, to: &Path) {
             copy(&entry, &target);
         } else {
             fs::copy(&entry, &target).unwrap();
+            name_repository(&target);
         }
+    }
+}
+
+/// Puts the path of this repository where a manifest says `@repository@`.
+fn name_repository(path: &Path) {
+    let Ok(text) = fs::read_to_string(path) else { return };
+    if text.contains("@repository@") {
+        fs::write(path, text.replace("@repository@", repository().to_str().unwrap())).unwrap();
     }
 }
 
@@ -148,6 +157,7 @@ fn normalise(text: &str, folder: &Path) -> String {
     let text = text.replace(folder.canonicalize().unwrap().to_str().unwrap(), "$DIR");
     let text = text.replace(folder.to_str().unwrap(), "$DIR");
     let text = text.replace(tool().to_str().unwrap(), "$TOOL").replace(runtime(), "$RUNTIME");
+    let text = text.replace(repository().to_str().unwrap(), "$HOUSE");
     let text = replace(&text, "build-", is_hex, "HASH");
     let text = replace(&text, "runs/", |c| is_digit(c) || c == '-', "RUN");
     let text = replace(&text, "rustdoctest", char::is_alphanumeric, "");

@@ -17,7 +17,7 @@ mod entries;
 
 use std::path::PathBuf;
 
-use heapcheck_rt::record::{Fault, LeakKind, Module, Record};
+use heapcheck_rt::record::{Fault, Found, Leak, LeakKind, Module, NoteKind, Record};
 
 use crate::binary::short_name;
 use crate::excused::Excused;
@@ -194,7 +194,8 @@ pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols
     let mut explained = Explained::without_records(short_name(&unit.program), test, verdict);
     explained.executable.clone_from(&unit.program);
     for record in records {
-        for found in &record.checks {
+        let checks = record.checks.iter().enumerate();
+        for (_, found) in checks.filter(|(at, found)| !is_repeated(found, &record.checks[at + 1..])) {
             let totals = found.totals.unwrap_or_default();
             explained.leaked_bytes += totals.leaked_bytes;
             explained.leaked_blocks += totals.leaked_blocks;
@@ -203,9 +204,13 @@ pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols
         }
         explained.faults.extend(record.faults.iter().map(|fault| explain_fault(record, fault, symbols)));
         explained.modules.extend(record.modules.iter().cloned());
-        explained
-            .notes
-            .extend(record.notes.iter().map(|note| String::from_utf8_lossy(&note.text).into_owned()));
+        // Where there are leaks, they are why.
+        let told =
+            record.notes.iter().filter(|note| note.kind != NoteKind::Failed || explained.leaked_blocks == 0);
+        explained.notes.extend(told.map(|note| match (note.kind, String::from_utf8_lossy(&note.text)) {
+            (NoteKind::Failed, text) => format!("the test fails: {text}"),
+            (_, text) => text.into_owned(),
+        }));
     }
     explained.notes.extend(symbols.take_problems());
     explained.leaks = entries::joined(explained.leaks);
@@ -217,6 +222,20 @@ pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols
             name.is_empty() || whose.starts_with(name) || explained.program.starts_with(name);
     }
     explained
+}
+
+/// Whether later checks of the same process tell all of this one again: what a scope has lost is still lost when the
+/// process ends.
+fn is_repeated(found: &Found, later: &[Found]) -> bool {
+    let counts = |leak: &&Leak| !leak.suppressed && leak.kind != LeakKind::Doubtful;
+    let mut leaks = found.leaks.iter().filter(counts).peekable();
+    let is_again = |leak: &Leak| {
+        later.iter().flat_map(|found| &found.leaks).filter(counts).any(|other| {
+            (other.trace, other.scope, other.thread) == (leak.trace, leak.scope, leak.thread)
+                && other.blocks >= leak.blocks
+        })
+    };
+    leaks.peek().is_some() && leaks.all(is_again)
 }
 
 fn explain_fault(record: &Record, fault: &Fault, symbols: &mut Symbols) -> WrongFree {

@@ -103,6 +103,7 @@ fn headline(leak: &Explanation) -> String {
         LeakKind::Indirect => "leaked with several others that point to it:",
         LeakKind::Doubtful => "perhaps leaked",
         LeakKind::Unfreed => "never freed:",
+        LeakKind::Growing => "grows with each repetition:",
     };
     let largest = match leak.kind {
         LeakKind::Cycle => false,

@@ -11,6 +11,7 @@ mod leak;
 use std::fmt::Write;
 
 use heapcheck_rt::foreign::Reason;
+use heapcheck_rt::record::LeakKind;
 
 use crate::excuse;
 use crate::excused::sums;
@@ -90,7 +91,16 @@ pub(crate) fn summary(unit: &Explained) -> String {
     let excused = sums(unit.suppressed_bytes, &unit.excused);
     match &unit.verdict {
         Verdict::Clean => format!("heapcheck: `{whose}` is clean{excused}\n"),
-        Verdict::Leaked if unit.leaked_blocks == 0 => format!("heapcheck: `{whose}` freed memory wrongly\n"),
+        Verdict::Leaked if !unit.faults.is_empty() && unit.leaked_blocks == 0 => {
+            format!("heapcheck: `{whose}` freed memory wrongly\n")
+        }
+        Verdict::Leaked if unit.leaked_blocks == 0 => {
+            format!("heapcheck: `{whose}` fails its `#[heapcheck]`\n")
+        }
+        Verdict::Leaked if unit.leaks.iter().all(|leak| leak.kind == LeakKind::Growing) => {
+            let (sum, count) = (bytes(unit.leaked_bytes), counted(unit.leaked_blocks, "block"));
+            format!("heapcheck: `{whose}` grew by {sum} in {count}{excused}\n")
+        }
         Verdict::Leaked => {
             let (sum, count) = (bytes(unit.leaked_bytes), counted(unit.leaked_blocks, "block"));
             format!("heapcheck: `{whose}` leaked {sum} in {count}{excused}\n")

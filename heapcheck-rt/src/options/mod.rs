@@ -13,7 +13,7 @@ pub mod flags;
 #[cfg(not(heapcheck_injected))]
 pub mod docs;
 
-pub use settings::{Children, Ignored, Mode, Notes, Options, Report, Roots, Stacks, StopWays};
+pub use settings::{Children, Ignored, Mode, Notes, Options, Report, Roots, Scoping, Stacks, StopWays};
 pub use value::OptionError;
 
 use flags::{Flag, OpenQuote};

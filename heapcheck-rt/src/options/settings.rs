@@ -132,6 +132,30 @@ pub enum Report {
     Plain = 1,
 }
 
+/// What has a scope without asking for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Scoping {
+    /// Nothing.
+    Asked = 0,
+    /// Every thread that the main thread starts, as a test harness does for its tests.
+    Threads = 1,
+    /// The same, and of these threads only one runs at a time.
+    Serial = 2,
+}
+
+impl Scoping {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Asked, Self::Threads, Self::Serial];
+    /// How they are spelled, in the same order.
+    pub const NAMES: [&'static str; 3] = ["asked", "threads", "serial"];
+
+    /// How it is spelled.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
 /// Which programs started by this one are checked too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Children<'a> {
@@ -195,6 +219,8 @@ pub struct Options<'a> {
     pub print_suppressions: bool,
     /// Which children are checked.
     pub children: Children<'a>,
+    /// What has a scope of its own.
+    pub scopes: Scoping,
     /// Suppression files of `HEAPCHECK_SUPPRESSIONS`, with `:` between them.
     pub suppressions: Option<&'a [u8]>,
     /// The suppression file of `LSAN_OPTIONS`.
@@ -234,6 +260,7 @@ impl<'a> Options<'a> {
             print_blocks: false,
             print_suppressions: true,
             children: Children::None,
+            scopes: Scoping::Asked,
             suppressions: None,
             lsan_suppressions: None,
             zero: true,

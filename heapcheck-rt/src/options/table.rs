@@ -5,7 +5,7 @@
 //! Rows of a later family override those of an earlier one; inside a family they are applied in the order of the
 //! table. Settings of other checkers that have no meaning here stand in it too, with the reason.
 
-use super::settings::{Mode, Options, Report, Roots, Stacks, StopWays};
+use super::settings::{Mode, Options, Report, Roots, Scoping, Stacks, StopWays};
 
 /// Whose setting it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -389,6 +389,17 @@ pub static TABLE: &[Row] = &[
         },
         "plain",
         "Whether the runtime itself prints what it found.",
+    ),
+    ours(
+        "HEAPCHECK_SCOPES",
+        Kind::Choice {
+            noun: "a way to open scopes",
+            names: &Scoping::NAMES,
+            set: |o, index| o.scopes = Scoping::ALL[index],
+        },
+        "asked",
+        "What has a scope of its own: what asks for one; every thread that the main thread starts, as test harnesses do; \
+         or the same with these threads running one after the other.",
     ),
     ours("HEAPCHECK_CHILDREN", Kind::Children, "none", "Which programs started by this one are checked too."),
     ours(

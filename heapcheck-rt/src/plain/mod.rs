@@ -145,6 +145,7 @@ fn write_leak(text: &mut Text<'_>, leak: &Leak, print_blocks: bool, facts: &impl
         LeakKind::Cycle => "  leaked cycle of ",
         LeakKind::Doubtful => "  doubtful leak of ",
         LeakKind::Unfreed => "  never freed: ",
+        LeakKind::Growing => "  growing: ",
     });
     write_amount(text, leak.bytes, leak.blocks);
     if leak.retained_blocks > 0 {

@@ -45,6 +45,8 @@ coded! {
         Doubtful = 4 "doubtful",
         /// It is reachable, but was not freed (mode draconian).
         Unfreed = 5 "unfreed",
+        /// It is reachable, but there were more like it each time a test was repeated.
+        Growing = 6 "growing",
     }
 }
 
@@ -127,6 +129,8 @@ coded! {
         Suppression = 5 "suppression",
         /// Stacks were compared with libgcc's.
         Verify = 6 "verify",
+        /// A test fails by its `#[heapcheck]`.
+        Failed = 7 "failed",
     }
 }
 

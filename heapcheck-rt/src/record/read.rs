@@ -68,9 +68,9 @@ impl Record {
         self.threads.iter().rfind(|thread| thread.index == index)
     }
 
-    /// Finds a scope.
+    /// Finds a scope, as it was written last.
     pub fn scope(&self, id: u32) -> Option<&Scope<Vec<u8>>> {
-        self.scopes.iter().find(|scope| scope.id == id)
+        self.scopes.iter().rfind(|scope| scope.id == id)
     }
 
     /// Finds the file that holds `pc`, for a trace of that number.

@@ -303,6 +303,11 @@ pub(crate) fn futex_wake_all(word: &core::sync::atomic::AtomicU32) {
     let _ = call!(202, word.as_ptr(), 1, i32::MAX);
 }
 
+/// Whether a task of this process has this number and has not ended.
+pub(crate) fn is_task(thread: i32) -> bool {
+    signal_thread(process_id(), thread, 0).is_ok()
+}
+
 /// Gives the processor to somebody else.
 pub(crate) fn yield_now() {
     let _ = call!(24);

@@ -1,0 +1,34 @@
+#![forbid(unsafe_code)]
+//! The attribute `#[heapcheck]`. Use it through heapcheck-rt, which documents it and which its code refers to.
+//!
+//! It comes in two halves, so that it works above and below `#[test]`, `#[tokio::test]`, `#[rstest]` and their like. The
+//! outer one checks its arguments and puts a second attribute behind all others of the function. Attribute macros run in
+//! their order, so by the time the inner one runs the function is what the others have made of it, and its body is
+//! wrapped.
+//!
+//! It works on tokens, without syn: what it needs to know of a function is where its attributes end, whether it is
+//! `async`, its return type and its body.
+
+mod complaint;
+mod nearest;
+mod size;
+mod literal;
+mod arguments;
+mod function;
+mod template;
+mod expand;
+
+use proc_macro::TokenStream;
+
+/// Checks a test for leaks, in a scope of its own; see heapcheck-rt.
+#[proc_macro_attribute]
+pub fn heapcheck(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::outer(arguments, item)
+}
+
+/// The inner half; written by `heapcheck`.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn __wrap(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::inner(arguments, item)
+}
