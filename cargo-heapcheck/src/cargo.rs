@@ -18,9 +18,12 @@ use crate::human;
 use crate::ledger;
 use crate::leftovers;
 use crate::look::Asked;
+use crate::profile;
+use crate::report::explain_run;
 use crate::run::Run;
 use crate::runner;
 use crate::runtime;
+use crate::symbols::Symbols;
 use crate::tally::{self, Counts, Entry};
 use crate::verdict::Verdict;
 use crate::wrapper;
@@ -63,6 +66,10 @@ impl Testing {
             Complaint::no_verdict(format!("cannot run `{}`: {error}", command.get_program().display()))
         })?;
         let ending = sum_up(&run, status.success());
+        if tally::read(&run).iter().any(|entry| entry.verdict == Verdict::Leaked) {
+            profile::write_all(&run, &explain_run(&run, &mut Symbols::default())?);
+            eprint!("{}", profile::hint(&run.link(), &self.report_command(&run)));
+        }
         self.warn(&run, &plan, &home, status.success());
         let own = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
         Ok(match own {
@@ -100,6 +107,14 @@ impl Testing {
             home.path = absolute(Path::new(&folder)).join("heapcheck");
         }
         Ok(home)
+    }
+
+    /// The command that tells this run again. It finds the folder by itself unless a flag has named another package.
+    fn report_command(&self, run: &Run) -> String {
+        let elsewhere = ["--manifest-path", "--target-dir"].iter().any(|flag| self.value_of(flag).is_some());
+        let folder = run.link().to_string_lossy().into_owned();
+        let named = if elsewhere { format!(" --record {}", profile::quoted(&folder)) } else { String::new() };
+        format!("cargo heapcheck report{named}")
     }
 
     fn cargo_flags(&self) -> &[OsString] {

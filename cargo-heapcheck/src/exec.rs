@@ -18,6 +18,7 @@ use crate::human;
 use crate::injection::Injection;
 use crate::ledger;
 use crate::look::Asked;
+use crate::profile;
 use crate::run::Run;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
@@ -69,6 +70,9 @@ impl Exec {
         if explained.verdict != Verdict::Clean || !explained.excused.is_empty() {
             let more = if explained.verdict == Verdict::Leaked { human::more() } else { String::new() };
             eprint!("\n{}{more}", human::render(&explained, self.asked.on_stderr()));
+            profile::write_unit(&run, &explained);
+            profile::write_all(&run, std::slice::from_ref(&explained));
+            eprint!("{}", profile::hint(&run.link(), "cargo heapcheck report"));
         }
         Ok(match (own_code(status), explained.verdict) {
             (0, Verdict::Clean) => Ending::Clean.code(),

@@ -5,24 +5,76 @@ use clap::ValueEnum;
 
 use crate::explain::Explained;
 use crate::look::Look;
+use crate::profile::{Kind, Selection};
 use crate::{human, json};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// For people
     Human,
-    /// For machines: one object.
+    /// For machines: one object
     Json,
+    /// One page with tables, a flame graph and the leak graphs; needs nothing but a browser
+    Html,
+    /// A flame graph as a picture
+    Svg,
+    /// Collapsed stacks, for speedscope, inferno and flamegraph.pl
+    Collapsed,
+    /// For kcachegrind, qcachegrind and callgrind_annotate
+    Callgrind,
+    /// The call graph, for graphviz
+    Dot,
+    /// For `go tool pprof`, Perfetto and speedscope: profile.proto, gzipped
+    Pprof,
+    /// For the pprof of gperftools and `go tool pprof`: its text, with the addresses
+    Heap,
+    /// For the pprof of gperftools without the program at hand: its text, with the names
+    HeapNames,
 }
 
 impl Format {
-    /// Writes what was found in this format. Only people care how it looks.
-    pub(crate) fn render(self, units: &[Explained], look: Look) -> Vec<u8> {
-        match self {
-            Self::Human => units.iter().map(|unit| human::render(unit, look)).collect::<Vec<_>>().join("\n"),
-            Self::Json => json::render(units),
+    /// Writes what was found in this format; of those that are made of stacks, what is selected. Only people care how it
+    /// looks.
+    pub(crate) fn render(self, units: &[Explained], selection: &Selection, look: Look) -> Vec<u8> {
+        let people = || units.iter().map(|unit| human::render(unit, look)).collect::<Vec<_>>().join("\n");
+        match self.kind() {
+            Some(kind) => kind.render(units, selection),
+            None if self == Self::Json => json::render(units).into_bytes(),
+            None => people().into_bytes(),
         }
-        .into_bytes()
+    }
+
+    /// Whether a terminal can show it.
+    pub(crate) fn is_text(self) -> bool {
+        self != Self::Pprof
+    }
+
+    /// Whether a part can be chosen: it is made of stacks, and has no search of its own.
+    pub(crate) fn can_choose(self) -> bool {
+        !matches!(self, Self::Human | Self::Json | Self::Html)
+    }
+
+    /// How its files end.
+    pub(crate) fn end(self) -> &'static str {
+        match (self, self.kind()) {
+            (_, Some(kind)) => kind.end(),
+            (Self::Json, None) => "json",
+            (_, None) => "txt",
+        }
+    }
+
+    fn kind(self) -> Option<Kind> {
+        Some(match self {
+            Self::Human | Self::Json => return None,
+            Self::Html => Kind::Html,
+            Self::Svg => Kind::Svg,
+            Self::Collapsed => Kind::Collapsed,
+            Self::Callgrind => Kind::Callgrind,
+            Self::Dot => Kind::Dot,
+            Self::Pprof => Kind::Pprof,
+            Self::Heap => Kind::Heap,
+            Self::HeapNames => Kind::HeapNames,
+        })
     }
 }

@@ -4,7 +4,8 @@
 //! ```text
 //! rt-<hash>/libheapcheck_rt.so   the runtime, by what it was built from
 //! build-<hash>/                  cargo's target folder for instrumented builds
-//! runs/<when>-<pid>/             the records of one run
+//! runs/<when>-<pid>/             the records of one run, and the profiles of what leaked in it
+//! last                           a link to the last of them
 //! ```
 
 use std::ffi::OsString;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 /// When colours are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -88,6 +88,24 @@ impl Asked {
     fn on(self, is_terminal: bool) -> Look {
         let has_colours = self.colour.decide(is_terminal, |name| std::env::var_os(name));
         Look { has_colours, is_verbose: self.is_verbose }
+    }
+}
+
+/// How the report for people looks. Under `test` and `run` these are cargo's flags, which count for both.
+#[derive(Args, Debug)]
+pub(crate) struct LookFlags {
+    /// Show the frames of the standard library, too
+    #[arg(short, long)]
+    verbose: bool,
+    /// When colours are used
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: Colour,
+}
+
+impl LookFlags {
+    /// What they ask for.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { colour: self.color, is_verbose: self.verbose }
     }
 }
 

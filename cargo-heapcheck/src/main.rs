@@ -22,6 +22,7 @@ mod explain;
 mod excuse;
 mod json;
 mod human;
+mod profile;
 mod formats;
 mod child;
 mod tally;

@@ -5,6 +5,7 @@
 //! test of which program it was.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,8 @@ use crate::complaint::Complaint;
 use crate::config::filter::Subject;
 use crate::home::Home;
 
+/// The link to the folder of the last run.
+const LAST: &str = "last";
 /// Older runs than the last few are removed when a new one begins.
 const RUNS_KEPT: usize = 8;
 /// The file in a unit's folder that names it: the program, the test, the package.
@@ -45,7 +48,13 @@ impl Run {
             // A run that can't be removed is a nuisance, not a wrong answer.
             let _ = fs::remove_dir_all(run);
         }
+        point_to(&path, home);
         Ok(Self { path })
+    }
+
+    /// The name by which it can be found as long as no other run has begun.
+    pub(crate) fn link(&self) -> PathBuf {
+        self.path.ancestors().nth(2).unwrap_or(&self.path).join(LAST)
     }
 
     /// The run that began last.
@@ -98,7 +107,7 @@ impl Run {
 
     /// All units, in the order of their numbers.
     pub(crate) fn units(&self) -> Vec<Unit> {
-        folders(&self.path).into_iter().map(Unit::open).collect()
+        folders(&self.path).into_iter().filter(|path| path.join(NAME_FILE).exists()).map(Unit::open).collect()
     }
 }
 
@@ -157,6 +166,14 @@ pub(crate) fn read_record(path: &Path) -> Result<Record, Complaint> {
         Complaint { ending: crate::ending::Ending::Usage, ..complaint }
     })?;
     record::read(&bytes).map_err(|error| Complaint::file("read the record", path, &error))
+}
+
+/// Lets `last` name a run, for people and scripts that want a path which stays.
+fn point_to(run: &Path, home: &Home) {
+    let Ok(below) = run.strip_prefix(&home.path) else { return };
+    let fresh = home.path.join(format!("{LAST}.{}", std::process::id()));
+    // A rename puts it in place at once. Without the link the runs are still there by their names.
+    let _ = symlink(below, &fresh).and_then(|()| fs::rename(&fresh, home.path.join(LAST)));
 }
 
 fn folders(path: &Path) -> Vec<PathBuf> {

@@ -22,6 +22,7 @@ use crate::handover::Handover;
 use crate::human;
 use crate::ledger;
 use crate::libtest::{self, Asked};
+use crate::profile;
 use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
@@ -166,6 +167,7 @@ fn run_once(
     tally::add(&handover.run, &Entry::of(&explained))?;
     match explained.verdict {
         Verdict::Leaked | Verdict::None(_) => {
+            profile::write_unit(&handover.run, &explained);
             let _ = write!(std::io::stderr(), "\n{}", human::render(&explained, handover.asked.on_stderr()));
         }
         Verdict::TimedOut => {

@@ -22,6 +22,7 @@ use crate::human;
 use crate::ledger;
 use crate::libtest::Asked;
 use crate::live::Live;
+use crate::profile;
 use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
@@ -163,6 +164,7 @@ impl Harness {
         let (plan, records) = (&self.handover.plan, unit.read_records()?);
         let explained = explain_excused(&unit, records, verdict, rest, plan, &mut Symbols::default());
         ledger::add(&self.handover.run, &explained)?;
+        profile::write_unit(&self.handover.run, &explained);
         let text = format!("{why}{remark}{}", human::render(&explained, self.handover.asked.on_stdout()));
         Ok(Told { verdict: explained.verdict, output, text })
     }

@@ -17,11 +17,10 @@ use crate::config::quantity::{Timeout, read_size};
 use crate::config::settings::{Depth, Said};
 use crate::ending::{ABOUT_CODES, Ending};
 use crate::exec::{Exec, find_program};
-use crate::formats::Format;
 use crate::home::Home;
-use crate::look::{Asked, Colour};
+use crate::look::LookFlags;
 use crate::pages;
-use crate::report::Retelling;
+use crate::report::ReportFlags;
 use crate::runtime;
 use crate::shells::Shell;
 
@@ -116,36 +115,7 @@ enum Verb {
         manifest_path: Option<OsString>,
     },
     /// Tell again what the last run found, or what one record says
-    Report {
-        /// One record file
-        #[arg(long, value_name = "FILE")]
-        record: Option<PathBuf>,
-        /// How it is written
-        #[arg(long, value_enum, default_value = "human")]
-        format: Format,
-        #[command(flatten)]
-        look: LookFlags,
-        /// The package whose last run is meant
-        #[arg(long, value_name = "PATH")]
-        manifest_path: Option<OsString>,
-    },
-}
-
-/// How the report for people looks. Under `test` and `run` these are cargo's flags, which count for both.
-#[derive(Args, Debug)]
-struct LookFlags {
-    /// Show the frames of the standard library, too
-    #[arg(short, long)]
-    verbose: bool,
-    /// When colours are used
-    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
-    color: Colour,
-}
-
-impl LookFlags {
-    fn asked(&self) -> Asked {
-        Asked { colour: self.color, is_verbose: self.verbose }
-    }
+    Report(ReportFlags),
 }
 
 /// How cargo's tests are checked. These flags may stand anywhere before `--`; the others are cargo's.
@@ -341,9 +311,7 @@ impl Typed {
                 println!("{}", runtime::find_or_build(&home)?.display());
                 Ok(Ending::Clean.code())
             }
-            Verb::Report { record, format, look, manifest_path } => {
-                Retelling { record, manifest: manifest_path, format, asked: look.asked() }.act()
-            }
+            Verb::Report(flags) => flags.act(),
         }
     }
 }

@@ -176,6 +176,9 @@ fn normalise(text: &str, folder: &Path) -> String {
         "heapcheck: the record is",
         "heapcheck: hint: for types",
     ];
+    // Which viewers there are differs from machine to machine.
+    let viewers = ["    go tool pprof ", "    pprof ", "    google-pprof "];
+    let varies = [&varies[..], &viewers, &["Build ID: ", "File: "]].concat();
     let lines = text.lines().filter(|line| !varies.iter().any(|start| line.starts_with(start)));
     lines.map(|line| without_ids(line) + "\n").collect()
 }

@@ -2,6 +2,7 @@
 //! What the tests of this package share: the cases of the corpus, how they are built, run and judged.
 
 pub mod case;
+pub mod pprof;
 pub mod outcome;
 pub mod judge;
 pub mod shelf;

@@ -29,6 +29,8 @@ pub(super) struct Draft {
     pub(super) retained: (u64, u64),
     /// Bytes and blocks by place.
     pub(super) sites: BTreeMap<usize, (u64, u64)>,
+    /// Bytes and blocks by place and thread.
+    pub(super) stacks: BTreeMap<(usize, u32), (u64, u64)>,
     /// Bytes by thread.
     pub(super) threads: BTreeMap<u32, u64>,
     /// Its components, where it has a tree of its own.
@@ -187,6 +189,7 @@ impl Draft {
             largest_bytes: 0,
             retained: (0, 0),
             sites: BTreeMap::new(),
+            stacks: BTreeMap::new(),
             threads: BTreeMap::new(),
             heads: Vec::new(),
         }
@@ -197,6 +200,8 @@ impl Draft {
         self.largest_bytes = self.largest_bytes.max(largest_bytes);
         let of_site = self.sites.entry(site).or_default();
         *of_site = (of_site.0 + bytes, of_site.1 + blocks);
+        let of_stack = self.stacks.entry((site, thread)).or_default();
+        *of_stack = (of_stack.0 + bytes, of_stack.1 + blocks);
         *self.threads.entry(thread).or_default() += bytes;
     }
 }

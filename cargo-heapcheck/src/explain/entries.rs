@@ -11,7 +11,7 @@ use super::drafts::{Draft, Drafts};
 use super::naming::Naming;
 use super::signature::fnv;
 use super::sites::{Site, Sites};
-use super::{Branch, Explanation, Member, advice};
+use super::{Branch, Explanation, Member, advice, stacks};
 use crate::shape::circle;
 use crate::shape::tree::{Twig, grow};
 use crate::symbols::{Symbols, place};
@@ -64,6 +64,7 @@ impl Explanation {
         self.retained_bytes += other.retained_bytes;
         self.retained_blocks += other.retained_blocks;
         self.threads = self.threads.max(other.threads);
+        self.stacks.extend(other.stacks);
     }
 }
 
@@ -115,6 +116,7 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
         help: advice::of(kind, site, &members),
         signature: format!("{:016x}", fnv([kind.name().as_bytes(), &draft.signature.to_le_bytes()])),
         trace: site.trace.clone(),
+        stacks: stacks::of_draft(record, draft, naming.sites),
         own: site.own,
         is_structure: kind == LeakKind::Cycle && is_structure(draft, naming),
         members,

@@ -5,12 +5,14 @@
 //! ```text
 //!   Sites      trace -> stack, type, key          (each looked up once)
 //!   drafts     equal leaks of a check -> one entry, with its heads
+//!   stacks     the stacks of a draft, each with what was lost from it
 //!   entries    an entry with its tree, its circle, its advice
 //! ```
 
 mod signature;
 pub(crate) mod sites;
 mod drafts;
+mod stacks;
 mod naming;
 mod advice;
 mod entries;
@@ -18,6 +20,8 @@ mod entries;
 use std::path::PathBuf;
 
 use heapcheck_rt::record::{Fault, Found, Leak, LeakKind, Module, NoteKind, Record};
+
+pub(crate) use stacks::Stack;
 
 use crate::binary::short_name;
 use crate::excused::Excused;
@@ -72,6 +76,11 @@ impl Explained {
             excused: Vec::new(),
         }
     }
+
+    /// The test, or the program where there is none.
+    pub(crate) fn name(&self) -> &str {
+        self.test.as_ref().unwrap_or(&self.program)
+    }
 }
 
 /// One leak: all leaks of a unit that a person would call equal.
@@ -105,6 +114,8 @@ pub(crate) struct Explanation {
     pub(crate) threads: usize,
     /// The stack of the allocation, innermost first.
     pub(crate) trace: Vec<Frame>,
+    /// All the stacks that are laid together here.
+    pub(crate) stacks: Vec<Stack>,
     /// Whether the stack goes on.
     pub(crate) is_truncated: bool,
     /// The frame to look at first.

@@ -1,0 +1,106 @@
+#![forbid(unsafe_code)]
+//! The flags of `report` that have pprof's names, and what they mean.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::sample::Metric;
+use super::select::{Granularity, Selection, regex};
+use super::view::View;
+use crate::complaint::Complaint;
+
+/// pprof's options, on the terminal.
+#[derive(Args, Debug)]
+pub(crate) struct ViewFlags {
+    /// Print the functions that leaked most
+    #[arg(long, group = "view", help_heading = "As pprof")]
+    text: bool,
+    /// The same
+    #[arg(long, group = "view", help_heading = "As pprof")]
+    top: bool,
+    /// Print the functions with their callers and what they called
+    #[arg(long, group = "view", help_heading = "As pprof")]
+    tree: bool,
+    /// Print the stacks
+    #[arg(long, group = "view", help_heading = "As pprof")]
+    traces: bool,
+    /// Print the source of the functions that match
+    #[arg(long, value_name = "REGEX", group = "view", help_heading = "As pprof")]
+    list: Option<String>,
+    /// An older run to subtract: its folder, a record, or a report as JSON
+    #[arg(long, value_name = "OLD", help_heading = "As pprof")]
+    pub(crate) base: Option<PathBuf>,
+    /// Only stacks with a function or file that matches
+    #[arg(long, value_name = "REGEX", help_heading = "As pprof")]
+    focus: Option<String>,
+    /// Only stacks without one
+    #[arg(long, value_name = "REGEX", help_heading = "As pprof")]
+    ignore: Option<String>,
+    /// Tell apart functions (the default)
+    #[arg(long, group = "granularity", help_heading = "As pprof")]
+    functions: bool,
+    /// Tell apart lines of source
+    #[arg(long, group = "granularity", help_heading = "As pprof")]
+    lines: bool,
+    /// Tell apart addresses
+    #[arg(long, group = "granularity", help_heading = "As pprof")]
+    addresses: bool,
+    /// Show bytes as they are, not in larger units
+    #[arg(long = "show_bytes", alias = "show-bytes", help_heading = "As pprof")]
+    show_bytes: bool,
+    /// Show bytes (the default)
+    #[arg(long = "inuse_space", alias = "inuse-space", group = "metric", help_heading = "As pprof")]
+    inuse_space: bool,
+    /// Show numbers of blocks
+    #[arg(long = "inuse_objects", alias = "inuse-objects", group = "metric", help_heading = "As pprof")]
+    inuse_objects: bool,
+}
+
+impl ViewFlags {
+    /// The way to look, if one was asked for.
+    pub(crate) fn view(&self) -> Result<Option<View>, Complaint> {
+        Ok(match &self.list {
+            Some(typed) => Some(View::List(regex("--list", typed)?)),
+            None if self.tree => Some(View::Tree),
+            None if self.traces => Some(View::Traces),
+            None if self.text || self.top => Some(View::Top),
+            None => None,
+        })
+    }
+
+    /// What is looked at, stacks with their plumbing when they are wanted whole; the older run is still to be read.
+    pub(crate) fn selection(&self, is_whole: bool) -> Result<Selection, Complaint> {
+        let compiled =
+            |flag: &str, typed: &Option<String>| typed.as_ref().map(|typed| regex(flag, typed)).transpose();
+        Ok(Selection {
+            focus: compiled("--focus", &self.focus)?,
+            ignore: compiled("--ignore", &self.ignore)?,
+            base: None,
+            is_whole,
+            metric: if self.inuse_objects { Metric::Objects } else { Metric::Space },
+            granularity: match (self.lines, self.addresses) {
+                (true, _) => Granularity::Lines,
+                (_, true) => Granularity::Addresses,
+                _ => Granularity::Functions,
+            },
+            is_exact: self.show_bytes,
+        })
+    }
+
+    /// The first of the flags that choose, for formats in which nothing can be chosen.
+    pub(crate) fn first_choice(&self) -> Option<&'static str> {
+        let all = [
+            (self.base.is_some(), "--base"),
+            (self.focus.is_some(), "--focus"),
+            (self.ignore.is_some(), "--ignore"),
+            (self.functions, "--functions"),
+            (self.lines, "--lines"),
+            (self.addresses, "--addresses"),
+            (self.show_bytes, "--show_bytes"),
+            (self.inuse_space, "--inuse_space"),
+            (self.inuse_objects, "--inuse_objects"),
+        ];
+        all.into_iter().find_map(|(is_set, flag)| is_set.then_some(flag))
+    }
+}

@@ -1,0 +1,119 @@
+#![forbid(unsafe_code)]
+//! The profiles that every run leaves in its folder when something leaked, and the commands that show them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::kinds::Kind;
+use super::sample::counts;
+use super::select::Selection;
+use crate::explain::Explained;
+use crate::run::Run;
+use crate::symbols::shown;
+
+/// The name of the profile of all that leaked.
+const ALL: &str = "all";
+/// What is written without being asked for: it is small, and pprof needs it.
+const WRITTEN: &[Kind] = &[Kind::Pprof, Kind::Heap, Kind::HeapNames];
+
+/// Writes the profiles of one test or program into the folder of the run.
+pub(crate) fn write_unit(run: &Run, unit: &Explained) {
+    write(run, &stem(&unit.program, unit.test.as_deref()), std::slice::from_ref(unit));
+}
+
+/// Writes the profiles of everything that leaked in the run.
+pub(crate) fn write_all(run: &Run, units: &[Explained]) {
+    write(run, ALL, units);
+}
+
+fn write(run: &Run, stem: &str, units: &[Explained]) {
+    if !units.iter().any(|unit| unit.leaks.iter().any(|leak| counts(leak.kind))) {
+        return;
+    }
+    for kind in WRITTEN {
+        let path = run.path.join(format!("{stem}.{}", kind.end()));
+        if let Err(error) = fs::write(&path, kind.render(units, &Selection::default())) {
+            // The leak is told all the same, and its verdict stands.
+            eprintln!("heapcheck: cannot write the profile `{}`: {error}", path.display());
+        }
+    }
+}
+
+/// The name of a test as that of a file: `app.tests.it_leaks`.
+fn stem(program: &str, test: Option<&str>) -> String {
+    let joined = [program, test.unwrap_or_default()].join(".").replace("::", ".");
+    let is_plain = |c: char| c.is_alphanumeric() || "._-".contains(c);
+    let plain: String = joined.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    // A name that begins with a dot would hide the file, and one like `all` would hide the others.
+    match plain.trim_matches('.') {
+        "" | ALL => format!("{ALL}_"),
+        name => name.to_string(),
+    }
+}
+
+/// Tells how to look at the profiles in `folder`; nothing when there are none. `report` is the command that tells the run
+/// again.
+pub(crate) fn hint(folder: &Path, report: &str) -> String {
+    if !folder.join(format!("{ALL}.{}", Kind::Pprof.end())).exists() {
+        return String::new();
+    }
+    let file = |kind: Kind| shown(&folder.join(format!("{ALL}.{}", kind.end())).to_string_lossy());
+    let mut text =
+        format!("heapcheck: to look at it, with profiles from {}:\n", shown(&folder.to_string_lossy()));
+    let mut commands = vec![format!("{report} --format html --open")];
+    match find("pprof").map(|path| is_perl(&path)) {
+        Some(true) => commands.push(format!("pprof --text {}", quoted(&file(Kind::HeapNames)))),
+        Some(false) => commands.push(format!("pprof -http=: {}", quoted(&file(Kind::Pprof)))),
+        None if find("go").is_some() => {
+            commands.push(format!("go tool pprof -http=: {}", quoted(&file(Kind::Pprof))));
+        }
+        None => {}
+    }
+    if find("google-pprof").is_some() {
+        commands.push(format!("google-pprof --text {}", quoted(&file(Kind::HeapNames))));
+    }
+    commands.iter().for_each(|command| text.push_str(&format!("    {command}\n")));
+    text
+}
+
+/// Finds a program in PATH.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// Whether it is the old pprof of gperftools, not the one that Go has.
+fn is_perl(path: &Path) -> bool {
+    let file = fs::read(path).unwrap_or_default();
+    let first_line = file.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    first_line.starts_with(b"#!") && first_line.windows(4).any(|word| word == b"perl")
+}
+
+/// A path as it is typed into a shell.
+pub(crate) fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:@".contains(c);
+    if !path.is_empty() && path.chars().all(is_plain) {
+        return path.to_string();
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_names_a_file_that_every_shell_takes() {
+        let check = |program: &str, test: Option<&str>, expected: &str| {
+            assert_eq!(stem(program, test), expected);
+        };
+        check("app", Some("tests::it_leaks"), "app.tests.it_leaks");
+        check("app", None, "app");
+        check("all", None, "all_");
+        check(".hidden", None, "hidden");
+        check("app", Some("src/lib.rs - f (line 3)"), "app.src_lib.rs_-_f__line_3_");
+        check("..", Some("../../x"), "_.._x");
+        assert_eq!(quoted("target/heapcheck/last/all.pb.gz"), "target/heapcheck/last/all.pb.gz");
+        assert_eq!(quoted("my files/it's"), r"'my files/it'\''s'");
+    }
+}
