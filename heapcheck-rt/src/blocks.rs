@@ -114,17 +114,16 @@ fn meter(thread: &Thread, bytes: usize) {
 #[cold]
 #[inline(never)]
 fn take_after_refill(thread: &mut Thread, bytes: usize, class: usize, trace: u32) -> *mut u8 {
-    let bin = thread.cache.bin(class);
-    if STORE.refill(bin, class).is_err() {
+    if STORE.refill(&mut thread.cache, class).is_err() {
         return out_of_memory();
     }
-    match bin.pop() {
+    match thread.cache.bin(class).pop() {
         Some((block, id)) => give_out(thread, block, id, bytes, trace),
         None => out_of_memory(),
     }
 }
 
-/// Clears a small block: the request, and the link and number that lay in it while it was free.
+/// Clears a small block.
 ///
 /// # Safety
 /// The block belongs to the caller and has `bytes` rounded up to 16, and at least 16, bytes.
@@ -145,23 +144,24 @@ unsafe fn clear(block: usize, bytes: usize) {
 /// As there.
 #[inline(always)]
 unsafe fn clear_quickly(block: usize, bytes: usize) {
-    // Stores from both ends meet in the middle, each length with as few as it needs.
-    let end = block + (bytes.max(1) + 15) / 16 * 16;
+    // Stores from both ends meet in the middle, each length with as few as it needs. How many is told by the length
+    // alone: a processor that guessed wrong finds out without waiting for the block's address.
+    let len = (bytes.max(1) + 15) / 16 * 16;
     // SAFETY: as the caller promises; blocks are aligned to sixteen.
     unsafe {
         arch::clear_16(block);
-        arch::clear_16(end - 16);
+        arch::clear_16(block + len - 16);
         if bytes <= 32 {
             return;
         }
         arch::clear_16(block + 16);
-        arch::clear_16(end - 32);
+        arch::clear_16(block + len - 32);
         if bytes <= 64 {
             return;
         }
-        let mut at = block + 32;
-        while at < end - 32 {
-            arch::clear_16(at);
+        let mut at = 32;
+        while at < len - 32 {
+            arch::clear_16(block + at);
             at += 16;
         }
     }
@@ -238,50 +238,50 @@ pub(crate) fn release(address: usize, caller: Caller) {
         return release_rarely(thread, address, caller);
     }
     if thread.free_stacks != STACKS_OFF {
-        return release_traced(thread, address, caller);
+        return release_traced(thread, address, caller, span, id);
     }
-    put_back(thread, span, meta, address, id, caller, 0);
+    put_back(thread, span, address, id, caller, 0);
 }
 
 #[inline(always)]
-fn put_back(
-    thread: &mut Thread, span: &Span, meta: &Meta, address: usize, id: BlockId, caller: Caller, trace: u32,
-) {
+fn put_back(thread: &mut Thread, span: &Span, address: usize, id: BlockId, caller: Caller, trace: u32) {
     thread.count_free();
-    meta.set_freed(caller.pc(), trace);
+    keep(thread, span, address, id, caller, trace);
+}
+
+#[inline(always)]
+fn keep(thread: &mut Thread, span: &Span, address: usize, id: BlockId, caller: Caller, trace: u32) {
+    SPANS.meta(id).set_freed(caller.pc(), trace);
     let class = usize::from(span.class.load(Relaxed));
-    let bin = thread.cache.bin(class);
-    if bin.push(address, id) {
-        STORE.spill(bin, class);
+    if !thread.cache.bin(class).push(address, id) {
+        STORE.spill(&mut thread.cache, class, address, id);
     }
 }
 
 /// Releases a small block of the thread's scope and takes a trace of its free.
 #[inline(never)]
-fn release_traced(thread: &mut Thread, address: usize, caller: Caller) {
-    if thread.free_stacks != STACKS_SHORT {
-        return release_rarely(thread, address, caller);
+fn release_traced(thread: &mut Thread, address: usize, caller: Caller, span: &Span, id: BlockId) {
+    if thread.free_stacks == STACKS_SHORT
+        && let Some(trace) = thread.capture.known(caller)
+    {
+        return put_back(thread, span, address, id, caller, trace);
     }
-    let Some(trace) = thread.capture.known(caller) else { return release_rarely(thread, address, caller) };
-    let span = SPANS.at(address);
-    if let Some(id) = SPANS.block_at(span, span.magic.load(Relaxed), address) {
-        put_back(thread, span, SPANS.meta(id), address, id, caller, trace);
-    }
+    release_traced_anew(thread, address, caller, span, id);
 }
 
-/// Releases a small block the long way, as when its scope is another one.
+#[inline(never)]
+fn release_traced_anew(thread: &mut Thread, address: usize, caller: Caller, span: &Span, id: BlockId) {
+    let trace = free_trace_of(thread, caller);
+    put_back(thread, span, address, id, caller, trace);
+}
+
+/// Releases a small block of another scope.
 #[inline(never)]
 fn release_rarely(thread: &mut Thread, address: usize, caller: Caller) {
     let trace = free_trace_of(thread, caller);
     let Some(slot) = live_slot(address) else { return };
-    let meta = SPANS.meta(slot.id);
-    count_free(thread, meta);
-    meta.set_freed(caller.pc(), trace);
-    let class = usize::from(SPANS.at(address).class.load(Relaxed));
-    let bin = thread.cache.bin(class);
-    if bin.push(address, slot.id) {
-        STORE.spill(bin, class);
-    }
+    count_free(thread, SPANS.meta(slot.id));
+    keep(thread, SPANS.at(address), address, slot.id, caller, trace);
 }
 
 fn count_free(thread: &Thread, meta: &Meta) {

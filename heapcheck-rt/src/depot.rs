@@ -69,6 +69,12 @@ impl Depot {
         }
     }
 
+    /// The number of the trace with this hash, when it was stored before.
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: u64) -> Option<u32> {
+        self.table.find(hash).map(|id| id as u32)
+    }
+
     #[cold]
     #[inline(never)]
     fn store(&self, hash: u64, cut: bool, pcs: impl ExactSizeIterator<Item = usize>) -> u32 {

@@ -24,6 +24,16 @@ pub const SHADOW_FRAMES: usize = 2 * DEPTH_MAX;
 /// Frames of a short trace at most.
 pub const SHORT_MAX: usize = 8;
 
+/// Frames of a quick walk at most: stepping through more of them costs more than keeping the shadow up to date.
+pub const QUICK_FRAMES: usize = 24;
+
+/// Frames that quick walks may step through until the shadow follows. A place that allocates again and again is then soon
+/// known by heart, and places that take turns do not make it change all the time.
+pub const RENEW_FRAMES: u32 = 64;
+
+/// The same for the memos, in traces.
+pub const RENEW_TRACES: u32 = 8;
+
 /// Call sites that a thread remembers for short traces; direct mapped.
 pub const MEMO_SLOTS: usize = 64;
 

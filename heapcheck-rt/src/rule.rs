@@ -43,6 +43,10 @@ impl Rule {
     /// To be evaluated.
     pub const SLOW: Self = Self(Kind::Slow as u64);
 
+    /// What code with frame pointers has nearly everywhere: the frame pointer leads to the caller's, and the return
+    /// address lies behind it.
+    pub const FRAMED: Self = Self(Kind::Bp as u64 | 2 << 8 | 16 << 32);
+
     /// Packs a row.
     pub fn from_row(row: &Row<'_>) -> Self {
         if row.place(RA) == Place::Undefined {

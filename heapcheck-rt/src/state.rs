@@ -48,7 +48,7 @@ pub(crate) static SCRATCH: Arena = Arena::on(&REGION.scratch);
 pub(crate) static SPANS: Spans = Spans::new();
 pub(crate) static PAGES: Pages = Pages::on(&REGION, &SPANS);
 pub(crate) static STORE: Store =
-    Store { spans: &SPANS, pages: &PAGES, shelves: [const { Shelf::on(&ARENA) }; CLASSES] };
+    Store { spans: &SPANS, pages: &PAGES, shelves: [const { Shelf::new() }; CLASSES] };
 pub(crate) static RULES: Rules = Rules::on(&ARENA);
 pub(crate) static DEPOT: Depot = Depot::on(&ARENA);
 pub(crate) static THREADS: Threads = Threads::on(&ARENA);

@@ -60,6 +60,12 @@ impl Rules {
         }
     }
 
+    /// The rule for a frame when it was asked for before.
+    #[inline(always)]
+    pub(crate) fn known_rule_of(&self, behind: usize) -> Option<Rule> {
+        self.table.find(behind as u64).map(Rule::from_word)
+    }
+
     #[cold]
     #[inline(never)]
     fn learn(&self, behind: usize) -> Rule {

@@ -5,6 +5,10 @@
 //! frames that changed. A *short* trace is the innermost few frames: [`memo`] knows those of call sites seen before.
 //! Both step by unwind rules (`unwind`), never by guesses, and therefore through code without frame pointers.
 //!
+//! Most walks are *quick*: they step by the two common kinds of rules, keep a running sum of the program counters and
+//! nothing else, and the depot knows the trace by that sum. Only when the trace is new, a frame is unusual, or quick
+//! walks have added up, is a walk noted in the shadow or the memo.
+//!
 //! On a stack that is not the thread's own (a coroutine, a signal's alternate stack) neither memory is used, because
 //! such a stack may have been unmapped since: there every walk is made in full, through reads that cannot fault.
 //!
@@ -14,17 +18,15 @@
 
 pub(crate) mod shadow;
 pub(crate) mod memo;
-pub(crate) mod recall;
 #[cfg(test)]
 mod tests;
 
 use crate::depot::Depot;
-use crate::limits::{DEPTH_MAX, SHADOW_FRAMES, SHORT_MAX};
-use crate::rule::Kind;
+use crate::limits::{DEPTH_MAX, QUICK_FRAMES, RENEW_FRAMES, RENEW_TRACES, SHADOW_FRAMES, SHORT_MAX};
+use crate::rule::{Kind, Rule};
 use crate::unwind::{Memory, Registers, Rules};
 use memo::Memos;
-use recall::Recall;
-use shadow::{Shadow, Step, mix, never_trusted};
+use shadow::{Shadow, Step, mix, never_trusted, share};
 
 /// The registers of the caller of an allocation function, at the instruction behind its call.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +73,9 @@ pub(crate) struct Capture {
     /// Two words below the end, or 0.
     memo_end: usize,
     memos: Memos,
-    recall: Recall,
+    /// Frames that quick walks have stepped through since the memos and the shadow were renewed.
+    short_debt: u32,
+    full_debt: u32,
     pub(crate) shadow: Shadow,
 }
 
@@ -93,8 +97,35 @@ impl Capture {
     pub(crate) fn short(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
         match self.memos.find_deep(caller.pc(), caller.slot + 8, caller.bp, self.memo_end) {
             Some(trace) => trace,
-            None => self.short_walk(rules, depot, caller, depth.min(SHORT_MAX)),
+            None => self.short_anew(rules, depot, caller, depth.min(SHORT_MAX)),
         }
+    }
+
+    #[inline(never)]
+    fn short_anew(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
+        self.short_debt += 1;
+        if self.short_debt < RENEW_TRACES
+            && let Some(trace) = self.quick_short(rules, depot, caller, depth)
+        {
+            return trace;
+        }
+        self.short_debt = 0;
+        self.short_walk(rules, depot, caller, depth)
+    }
+
+    /// The short trace, when it was taken before and each frame is found the usual way.
+    #[inline(always)]
+    fn quick_short(&self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> Option<u32> {
+        let mut at = caller.registers();
+        if !self.owns(at.sp) {
+            return None;
+        }
+        let mut sum = share(at.pc, 0);
+        for count in 1..depth {
+            at = self.quick_step(rules, at)?;
+            sum = sum.wrapping_add(share(at.pc, count));
+        }
+        depot.find(mix(3, sum) | 1)
     }
 
     #[inline(never)]
@@ -108,9 +139,12 @@ impl Capture {
             return self.elsewhere(rules, depot, at, depth);
         }
         let steps = &self.shadow.steps[..count];
-        let hash = steps.iter().rev().fold(3, |hash, step| mix(hash, step.pc as u64));
+        let sum = steps
+            .iter()
+            .enumerate()
+            .fold(0_u64, |sum, (index, step)| sum.wrapping_add(share(step.pc, index)));
         let trace =
-            depot.intern(hash | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
+            depot.intern(mix(3, sum) | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
         // The scratch frames lie in the shadow's struct, but a short walk leaves the shadow itself alone.
         let Self { memos, shadow, memo_end, .. } = self;
         memos.learn(&shadow.steps[..count], trace, *memo_end);
@@ -131,10 +165,64 @@ impl Capture {
         {
             return self.shadow.last_trace;
         }
-        if let Some(trace) = self.recall.find(at.pc, at.sp, at.bp, self.memo_end, &mut self.shadow) {
+        self.full_anew(rules, depot, at, depth)
+    }
+
+    #[inline(never)]
+    fn full_anew(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
+        if self.full_debt < RENEW_FRAMES
+            && let Some(trace) = self.quick_full(rules, depot, at, depth)
+        {
             return trace;
         }
+        self.full_debt = 0;
         self.full_walk(rules, depot, at, depth)
+    }
+
+    /// The full trace, when it was taken before, hangs on a part of the shadow, and each frame inside of that part is found
+    /// the usual way. The shadow stays as it is.
+    #[inline(always)]
+    fn quick_full(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> Option<u32> {
+        let mut at = at;
+        let mut sum = 0_u64;
+        for count in 0..QUICK_FRAMES {
+            if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, count) {
+                self.full_debt += count as u32;
+                return depot.find(self.shadow.hash_with(joined, count, sum, depth)? | 1);
+            }
+            sum = sum.wrapping_add(share(at.pc, count));
+            at = self.quick_step(rules, at)?;
+        }
+        None
+    }
+
+    /// The next frame outwards, on the thread's own stack, when its rule is known and one of the two fast ones.
+    #[inline(always)]
+    fn quick_step(&self, rules: &Rules, at: Registers) -> Option<Registers> {
+        let Registers { pc, sp, bp, .. } = at;
+        let rule = rules.known_rule_of(pc)?;
+        // What the frame pointer leads to can be read before the rule is known for sure, if the processor guesses so.
+        let (cfa, bp_slot) = if rule == Rule::FRAMED {
+            (bp.wrapping_add(16), bp)
+        } else {
+            let base = match rule.kind() {
+                Kind::Sp => sp,
+                Kind::Bp => bp,
+                _ => return None,
+            };
+            let cfa = base.wrapping_add(rule.offset());
+            (cfa, cfa.wrapping_sub(rule.saved_bp()))
+        };
+        if cfa <= sp || cfa > self.stack_end || cfa % 8 != 0 || bp_slot < sp {
+            return None;
+        }
+        // SAFETY: `sp < cfa <= stack_end`, aligned: the word below the CFA lies on the stack above `sp`, and so does the
+        // slot, which is the word at the CFA where nothing was saved, and then is not read.
+        let (pc, bp) = unsafe {
+            let pc = ((cfa - 8) as *const usize).read();
+            (pc, if bp_slot == cfa { bp } else { (bp_slot as *const usize).read() })
+        };
+        (pc >= 4096).then_some(Registers { pc, sp: cfa, bp, interrupted: false })
     }
 
     #[inline(never)]
@@ -149,10 +237,6 @@ impl Capture {
         let (hash, cut) = (self.shadow.hash(depth), self.shadow.is_cut(depth));
         let trace = depot.intern(hash | 1, cut, self.shadow.pcs(depth));
         self.shadow.last_trace = trace;
-        // A cut window of a deep recursion is no outer part to rely on: more of it may be wanted next time.
-        if joined > 0 && !self.shadow.is_cut(DEPTH_MAX) {
-            self.recall.learn(at, self.memo_end, &self.shadow, count, trace);
-        }
         trace
     }
 
@@ -264,7 +348,6 @@ impl Capture {
     /// Forgets all walks.
     pub(crate) fn clear(&mut self) {
         self.memos.clear();
-        self.recall.clear();
         self.shadow.clear();
     }
 
@@ -278,7 +361,6 @@ impl Capture {
         // and either is right.
         unsafe {
             Memos::clear_of(&raw mut (*this).memos);
-            Recall::clear_of(&raw mut (*this).recall);
             Shadow::clear_of(&raw mut (*this).shadow);
         }
     }

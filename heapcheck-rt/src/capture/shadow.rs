@@ -23,18 +23,8 @@
 //! Recorded slots lie above the stack pointer on the thread's own stack, between bounds that the caller checked; only
 //! the owning thread reads its shadow.
 
-use crate::arch;
+use crate::arch::{self, Pair};
 use crate::limits::{DEPTH_MAX, SHADOW_FRAMES};
-
-/// The words of a [`Proof`] where they lie side by side, as they do in code with frame pointers: compared at once.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
-struct Pair {
-    /// The saved frame pointer and the return address.
-    words: [usize; 2],
-    /// All ones for each word that matters.
-    mask: [usize; 2],
-}
 
 /// The words that must not have changed for a frame to be still there.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +51,15 @@ impl Proof {
     }
 }
 
+#[inline(always)]
+fn any_differs(proofs: &[Proof]) -> bool {
+    let mut all = 0;
+    for proof in proofs {
+        all |= proof.differs();
+    }
+    all != 0
+}
+
 /// The rest of a frame.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -68,11 +67,10 @@ pub(crate) struct Frame {
     /// One more than it is when the frame was interrupted: such a frame goes by the rule of another address, and no
     /// walk may join it.
     pub(crate) sp: usize,
+    pub(crate) pc: usize,
+    /// The frame pointer, and all ones when some frame from here outwards is found by it, else 0.
     pub(crate) bp: usize,
-    /// Hash of this frame and all outer ones, see [`Shadow::hash`].
-    pub(crate) hash: u64,
-    /// Whether some frame from here outwards is found by the frame pointer.
-    pub(crate) needs_bp: bool,
+    pub(crate) bp_mask: usize,
 }
 
 /// A frame of the walk under way.
@@ -118,20 +116,6 @@ impl Word {
     }
 }
 
-/// The inner part of a walk.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Inner {
-    /// Outer frames that stayed.
-    pub(crate) joined: usize,
-    /// The innermost of them, and the hash of all of them.
-    pub(crate) sp: usize,
-    pub(crate) hash: u64,
-    /// Whether the frame pointer of the innermost frame of all matters.
-    pub(crate) needs_bp: bool,
-    /// Words that decide.
-    pub(crate) used: usize,
-}
-
 /// A word that no program counter equals: the proof of a frame that must never be taken on trust.
 static NEVER: [usize; 2] = [0; 2];
 
@@ -157,8 +141,11 @@ pub(crate) struct Shadow {
     /// Behind the innermost frame of which not both words of the pair matter.
     mixed_end: usize,
     proofs: [Proof; SHADOW_FRAMES],
+    /// The same, where the words lie side by side, as they do in code with frame pointers: compared at once.
     pairs: [Pair; SHADOW_FRAMES],
     frames: [Frame; SHADOW_FRAMES],
+    /// Of each frame and all outer ones, see [`Shadow::hash`].
+    hashes: [u64; SHADOW_FRAMES],
     pub(crate) steps: [Step; SHADOW_FRAMES],
 }
 
@@ -178,10 +165,10 @@ impl Shadow {
             self.cursor -= 1;
         }
         let index = self.cursor.wrapping_sub(1);
-        if self.cursor == 0 || self.frames[index].sp != sp || self.proofs[index].pc != pc {
+        if self.cursor == 0 || self.frames[index].sp != sp || self.frames[index].pc != pc {
             return None;
         }
-        if self.frames[index].needs_bp && self.frames[index].bp != bp {
+        if (self.frames[index].bp ^ bp) & self.frames[index].bp_mask != 0 {
             return None;
         }
         // Fewer frames than a trace may have, where the stack has more: the rest of the walk is made anew.
@@ -200,16 +187,14 @@ impl Shadow {
     fn trust(&mut self, index: usize) -> bool {
         // The outer frames, of libc and of code without frame pointers, are checked in the general way; from where each
         // frame saved its pointer below its return address, which code with frame pointers does, one load serves both.
-        let from = index.saturating_sub(DEPTH_MAX);
-        let odd_end = self.odd_end.clamp(from, index);
-        let mixed_end = self.mixed_end.clamp(odd_end, index);
-        let slot = |place: usize| self.proofs[place].pc_slot - 8;
-        let differs = self.proofs[from..odd_end].iter().fold(0, |all, proof| all | proof.differs()) != 0
-            || arch::any_masked_differs(
-                (odd_end..mixed_end)
-                    .map(|place| (slot(place), &self.pairs[place].words, &self.pairs[place].mask)),
-            )
-            || arch::any_differs((mixed_end..index).map(|place| (slot(place), &self.pairs[place].words)));
+        let (odd_end, mixed_end) = (self.odd_end.min(index), self.mixed_end.min(index));
+        let differs = if index > DEPTH_MAX {
+            any_differs(&self.proofs[index - DEPTH_MAX..index])
+        } else {
+            any_differs(&self.proofs[..odd_end])
+                || arch::any_masked_differs(&self.pairs[odd_end..mixed_end])
+                || arch::any_differs(&self.pairs[mixed_end..index])
+        };
         if !differs {
             self.trusted = index + 1;
             return true;
@@ -241,8 +226,7 @@ impl Shadow {
         }
         let (mut hash, mut needs_bp) = (self.outside, false);
         if joined > 0 {
-            let frame = &self.frames[joined - 1];
-            (hash, needs_bp) = (frame.hash, frame.needs_bp);
+            (hash, needs_bp) = (self.hashes[joined - 1], self.frames[joined - 1].bp_mask != 0);
         }
         self.odd_end = self.odd_end.min(joined);
         self.mixed_end = self.mixed_end.min(joined);
@@ -256,54 +240,21 @@ impl Shadow {
             // Nobody has saved the innermost frame's pointer yet: when it becomes an outer frame, `reached_through` says
             // where it was saved then.
             self.set_proof(index, Proof { pc_slot: step.pc_slot, pc: step.pc, bp_slot, bp }, place > 0);
+            let bp_mask = if needs_bp { usize::MAX } else { 0 };
             self.frames[index] =
-                Frame { sp: step.sp | usize::from(step.interrupted), bp: step.bp, hash, needs_bp };
+                Frame { sp: step.sp | usize::from(step.interrupted), pc: step.pc, bp: step.bp, bp_mask };
+            self.hashes[index] = hash;
             index += 1;
         }
         self.len = index;
-    }
-
-    /// What the last walk found inside of its joined frames, as the words that must not change, from the joined frame
-    /// inwards; `None` when they are more than `words` has room for, or nothing was joined.
-    pub(crate) fn inner_words(&self, count: usize, words: &mut [Word]) -> Option<Inner> {
-        let joined = self.len.checked_sub(count).filter(|joined| *joined > 0 && count > 0)?;
-        let mut used = 0;
-        for index in joined - 1..self.len - 1 {
-            let proof = &self.proofs[index];
-            *words.get_mut(used)? = Word { slot: proof.pc_slot, value: proof.pc };
-            used += 1;
-            if proof.bp_slot != proof.pc_slot {
-                *words.get_mut(used)? = Word { slot: proof.bp_slot, value: proof.bp };
-                used += 1;
-            }
-        }
-        let outer = &self.frames[joined - 1];
-        Some(Inner {
-            joined,
-            sp: outer.sp,
-            hash: outer.hash,
-            needs_bp: self.frames[self.len - 1].needs_bp,
-            used,
-        })
-    }
-
-    /// Whether the outer `joined` frames are the ones with this hash, the innermost of them at `sp`, and unchanged.
-    #[inline(always)]
-    pub(crate) fn holds(&mut self, joined: usize, sp: usize, hash: u64) -> bool {
-        let index = joined - 1;
-        joined <= self.len
-            && self.frames[index].sp == sp
-            && self.frames[index].hash == hash
-            && self.trust(index)
     }
 
     /// The joined frame may have been reached through another callee, which saved its frame pointer elsewhere, or which
     /// says nothing about it.
     #[inline(always)]
     pub(crate) fn reached_through(&mut self, joined: usize, pc_slot: usize, bp_slot: usize) {
-        let frame = &self.frames[joined - 1];
-        let pc = self.proofs[joined - 1].pc;
-        let (bp_slot, bp) = if frame.needs_bp && bp_slot != 0 { (bp_slot, frame.bp) } else { (pc_slot, pc) };
+        let Frame { pc, bp, bp_mask, .. } = self.frames[joined - 1];
+        let (bp_slot, bp) = if bp_mask != 0 && bp_slot != 0 { (bp_slot, bp) } else { (pc_slot, pc) };
         self.set_proof(joined - 1, Proof { pc_slot, pc, bp_slot, bp }, true);
     }
 
@@ -313,7 +264,8 @@ impl Shadow {
         let matters = proof.bp_slot != proof.pc_slot;
         self.pairs[index] = Pair {
             words: [if below { proof.bp } else { 0 }, proof.pc],
-            mask: [if below { usize::MAX } else { 0 }, usize::MAX],
+            address: proof.pc_slot - 8,
+            mask: if below { usize::MAX } else { 0 },
         };
         if !below && is_outer {
             self.mixed_end = self.mixed_end.max(index + 1);
@@ -330,10 +282,11 @@ impl Shadow {
     fn slide(&mut self, joined: usize, kept: usize) -> usize {
         let kept = kept.min(joined - 1);
         let first = joined - kept;
-        self.outside = self.frames[first - 1].hash;
+        self.outside = self.hashes[first - 1];
         self.proofs.copy_within(first..joined, 0);
         self.pairs.copy_within(first..joined, 0);
         self.frames.copy_within(first..joined, 0);
+        self.hashes.copy_within(first..joined, 0);
         self.cut = true;
         self.more = true;
         self.odd_end = self.odd_end.saturating_sub(first);
@@ -354,10 +307,18 @@ impl Shadow {
         let depth = depth.min(self.len).min(DEPTH_MAX);
         let outer = match self.len - depth {
             0 => self.outside,
-            frames => self.frames[frames - 1].hash,
+            frames => self.hashes[frames - 1],
         };
-        let all = self.frames[self.len - 1].hash;
+        let all = self.hashes[self.len - 1];
         mix(if self.is_cut(depth) { 2 } else { 1 }, all.wrapping_sub(outer.wrapping_mul(POWERS[depth])))
+    }
+
+    /// The hash of a whole stack: that of the outer `joined` frames, and `inner`, the sum of `count` frames inside of
+    /// them. `None` when it is more than `depth` frames, or outer ones are missing.
+    #[inline(always)]
+    pub(crate) fn hash_with(&self, joined: usize, count: usize, inner: u64, depth: usize) -> Option<u64> {
+        (!self.cut && joined + count <= depth.min(DEPTH_MAX))
+            .then(|| mix(1, self.hashes[joined - 1].wrapping_mul(POWERS[count]).wrapping_add(inner)))
     }
 
     /// The program counters of the innermost `depth` frames, innermost first.
@@ -389,6 +350,12 @@ impl Shadow {
 /// The slot of a frame whose predecessor says nothing about it, as across a signal: it is walked anew each time.
 pub(crate) fn never_trusted() -> usize {
     &raw const NEVER as usize + 8
+}
+
+/// What the frame with this program counter adds to the hash of all, with `inner` frames inside of it.
+#[inline(always)]
+pub(crate) fn share(pc: usize, inner: usize) -> u64 {
+    mix(0, pc as u64).wrapping_mul(POWERS[inner])
 }
 
 /// One step of the running hash.

@@ -1,60 +1,57 @@
-#![expect(unsafe_code, reason = "links free blocks through their own first words")]
+#![expect(unsafe_code, reason = "keeps lists of free blocks at computed addresses")]
 //! Free blocks of a thread, and how they travel between threads.
 //!
-//! A free block holds the address of the next free one in its first word and its own metadata number in its second, so
-//! that handing it out needs no look at its span. Threads keep a list a class; full lists give a batch to the shared
-//! store of the class, empty ones take a batch from there, or carve one from a span.
+//! A thread keeps a list a class, of addresses with their metadata numbers: the block freed last is handed out first,
+//! and handing it out needs no look at its span. A full list gives its older half back to the spans, which note it in
+//! their maps ([`super::spare`]); an empty one takes blocks from there in order of addresses, or such as were never used.
 //!
-//! Batches are chains of at most [`BATCH_MAX`] blocks. The store keeps their heads in an array in the arena and touches
-//! the blocks themselves only at both ends, which is why a thread that only frees and a thread that only allocates
-//! cost each other little.
+//! A free block itself is not touched: what was freed is seldom in the processor's cache, and when one thread allocates
+//! what another one frees, its memory need not travel at all.
+//!
+//! ```text
+//!   Bin.base                 Bin.end              Bin.full
+//!     | freed first | .. | freed last | free places |
+//! ```
 //!
 //! # Safety
-//! A block in a list is nobody else's: it was carved from a span once, or freed by the program, whose promise not to
-//! touch it any more is the contract of `free`.
+//! The places of a bin lie in the cache that the bin is part of, which never moves once it is used. A block in a list
+//! is nobody else's: it was never used, or freed by the program.
 
 use super::pages::Pages;
-use super::span::{SMALL, Spans};
+use super::span::{Span, Spans};
+use super::spare::{MAP_WORDS, SpareMap};
 use crate::arch;
-use crate::arena::{Arena, Buf};
 use crate::classes::{CLASSES, SIZES, blocks_of_span, magic};
 use crate::limits::{BATCH_MAX, CACHE_BYTES, SPAN_BYTES};
 use crate::lock::Lock;
-use crate::space::{BlockId, Grow, OutOfMemory};
+use crate::space::{BlockId, OutOfMemory};
 use core::cell::UnsafeCell;
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
-/// The first two words of a free block.
-#[derive(Clone, Copy)]
+/// A free block.
+#[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct FreeBlock {
-    pub(crate) next: usize,
+    pub(crate) address: usize,
     pub(crate) id: usize,
 }
 
-/// A thread's free blocks of one class.
+/// A thread's free blocks of one class. All zeros is a bin that is empty and has no places.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub(crate) struct Bin {
-    head: usize,
-    count: u32,
-    /// More blocks than this are too many: twice what is taken at once, which doubles from two, so that a small program
-    /// stays small.
-    limit: u32,
+    end: usize,
+    base: usize,
+    /// Behind the last place in use: twice as many as are taken at once, which doubles from a few.
+    full: usize,
 }
 
 /// A thread's free blocks.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Cache {
-    pub(crate) bins: [Bin; CLASSES],
-}
-
-/// A batch in the shared store.
-#[derive(Clone, Copy, Debug)]
-struct Chain {
-    head: usize,
-    count: u32,
+    bins: [Bin; CLASSES],
+    places: [FreeBlock; PLACES],
 }
 
 /// The shared store of one class.
@@ -66,8 +63,9 @@ pub(crate) struct Shelf {
 
 #[derive(Debug)]
 struct ShelfInner {
-    chains: Buf<Chain>,
-    /// The span that blocks are carved from: its number, and how many blocks it has left.
+    /// The first span with spare blocks; 0 ends the list.
+    spare: u32,
+    /// The span whose blocks were not all used once: its number, and how many it has left.
     span: usize,
     left: usize,
 }
@@ -76,41 +74,48 @@ struct ShelfInner {
 unsafe impl Sync for Shelf {}
 
 impl Shelf {
-    pub(crate) const fn on(arena: &'static Arena) -> Self {
-        Self {
-            lock: Lock::new(),
-            inner: UnsafeCell::new(ShelfInner { chains: Buf::new(arena), span: 0, left: 0 }),
-        }
+    pub(crate) const fn new() -> Self {
+        Self { lock: Lock::new(), inner: UnsafeCell::new(ShelfInner { spare: 0, span: 0, left: 0 }) }
     }
 }
 
-/// Largest number of blocks a batch of this class has.
-const fn batch_max(class: usize) -> u32 {
+/// Blocks whose metadata the processor moves from one core to another together: two cache lines. What is taken of blocks
+/// that were never used ends with them, so that threads which allocate at the same time do not share them.
+const LINE: usize = 8;
+
+/// Largest number of blocks of this class that are taken at once.
+const fn batch_max(class: usize) -> usize {
     let fit = CACHE_BYTES / 2 / SIZES[class] as usize;
-    (if fit > BATCH_MAX {
+    if fit > BATCH_MAX {
         BATCH_MAX
     } else if fit < 1 {
         1
     } else {
         fit
-    }) as u32
-}
-
-impl Chain {
-    /// Both in one.
-    fn followed_by(self, other: Self) -> Self {
-        let mut last = self.head;
-        for _ in 1..self.count {
-            // SAFETY: the chain has `count` linked free blocks.
-            last = unsafe { (*(last as *const FreeBlock)).next };
-        }
-        // SAFETY: as above.
-        unsafe { (*(last as *mut FreeBlock)).next = other.head };
-        Self { head: self.head, count: self.count + other.count }
     }
 }
 
+/// Where the places of each class begin. In front of them is one that stays zero: looking one further than the last
+/// block is then no mistake.
+const FIRST_PLACE: [usize; CLASSES + 1] = {
+    let mut first = [1; CLASSES + 1];
+    let mut class = 0;
+    while class < CLASSES {
+        first[class + 1] = first[class] + 2 * batch_max(class) + 1;
+        class += 1;
+    }
+    first
+};
+const PLACES: usize = FIRST_PLACE[CLASSES];
+
 impl Cache {
+    /// A cache for tests.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Box<Self> {
+        // SAFETY: zeros are empty bins.
+        unsafe { Box::new_zeroed().assume_init() }
+    }
+
     /// The bin of a class.
     #[inline(always)]
     pub(crate) fn bin(&mut self, class: usize) -> &mut Bin {
@@ -118,69 +123,68 @@ impl Cache {
         // SAFETY: classes come from `classes` and from span descriptors, which hold nothing else.
         unsafe { self.bins.get_unchecked_mut(class) }
     }
+
+    /// Doubles what is taken at once of a class, and returns it.
+    fn grow(&mut self, class: usize) -> usize {
+        let base = &raw const self.places[FIRST_PLACE[class]] as usize;
+        let bin = &mut self.bins[class];
+        if bin.base == 0 {
+            (bin.base, bin.end, bin.full) = (base, base, base);
+        }
+        let batch = ((bin.full - bin.base) / size_of::<FreeBlock>()).max(LINE).min(batch_max(class));
+        bin.full = bin.base + 2 * batch * size_of::<FreeBlock>();
+        batch
+    }
 }
 
 impl Bin {
-    /// Takes a free block, or `None` when the bin is empty.
+    /// Takes the free block that came last, or `None` when the bin is empty.
     #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<(usize, BlockId)> {
-        let block = self.head;
-        if block == 0 {
+        if self.is_empty() {
             return None;
         }
-        // SAFETY: blocks in a bin hold a `FreeBlock`.
-        let FreeBlock { next, id } = unsafe { (block as *const FreeBlock).read() };
-        // The next allocation of this class will read the next block; it may not have been touched for long.
+        self.end -= size_of::<FreeBlock>();
+        let last = self.end as *const FreeBlock;
+        // SAFETY: the places below `end` were written, and the one in front of them all is there too.
+        let (block, next) = unsafe { (last.read(), (*last.sub(1)).address) };
+        // The next allocation of this class will write to it; it may not have been touched for long.
         arch::prefetch(next);
-        self.head = next;
-        self.count -= 1;
-        Some((block, id as BlockId))
+        Some((block.address, block.id as BlockId))
     }
 
     /// Whether there is nothing to take.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.head == 0
+        self.end == self.base
     }
 
-    /// Keeps a free block. Returns true when the bin is too full afterwards and wants [`Cache::spill`].
+    /// Keeps a free block. Returns false, and does not keep it, when there is no place: [`Store::spill`] makes some.
     #[inline(always)]
-    pub(crate) fn push(&mut self, block: usize, id: BlockId) -> bool {
-        // SAFETY: the block is at least sixteen bytes long, aligned, and was just given up by its owner.
-        unsafe { (block as *mut FreeBlock).write(FreeBlock { next: self.head, id: id as usize }) };
-        self.head = block;
-        self.count += 1;
-        self.count > self.limit
-    }
-
-    /// Doubles what is taken at once, and returns it.
-    fn grow(&mut self, class: usize) -> u32 {
-        let batch = self.limit.max(2).min(batch_max(class));
-        self.limit = 2 * batch;
-        batch
-    }
-
-    fn push_chain(&mut self, chain: Chain) {
-        debug_assert!(self.head == 0);
-        self.head = chain.head;
-        self.count = chain.count;
-    }
-
-    /// Takes up to `count` blocks off the front.
-    fn take_chain(&mut self, count: u32) -> Chain {
-        let head = self.head;
-        let mut last = head;
-        for _ in 1..count {
-            // SAFETY: the bin holds `count` linked free blocks.
-            last = unsafe { (*(last as *const FreeBlock)).next };
+    #[must_use]
+    pub(crate) fn push(&mut self, address: usize, id: BlockId) -> bool {
+        if self.end == self.full {
+            return false;
         }
-        // SAFETY: as above; the chain is cut behind its last block.
-        unsafe {
-            self.head = (*(last as *const FreeBlock)).next;
-            (*(last as *mut FreeBlock)).next = 0;
-        }
-        self.count -= count;
-        Chain { head, count }
+        // SAFETY: the place is one of this bin's.
+        unsafe { (self.end as *mut FreeBlock).write(FreeBlock { address, id: id as usize }) };
+        self.end += size_of::<FreeBlock>();
+        true
+    }
+
+    /// The blocks, those that came first in front.
+    fn blocks(&mut self) -> &mut [FreeBlock] {
+        let count = (self.end - self.base) / size_of::<FreeBlock>();
+        let base = if count == 0 { core::ptr::dangling_mut() } else { self.base as *mut FreeBlock };
+        // SAFETY: the places below `end` were written, and are this bin's alone.
+        unsafe { core::slice::from_raw_parts_mut(base, count) }
+    }
+
+    /// Forgets the `count` blocks that came first.
+    fn drop_front(&mut self, count: usize) {
+        let blocks = self.blocks();
+        blocks.copy_within(count.., 0);
+        self.end -= count * size_of::<FreeBlock>();
     }
 }
 
@@ -193,90 +197,126 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Fills an empty bin: with a batch that another thread gave back, or with blocks that were never used.
+    /// Fills the empty bin of a class: with blocks that were given back, or with such as were never used.
     #[cold]
     #[inline(never)]
-    pub(crate) fn refill(&self, bin: &mut Bin, class: usize) -> Result<(), OutOfMemory> {
-        match self.try_refill(bin, class) {
-            Err(OutOfMemory) if self.reclaim() => self.try_refill(bin, class),
+    pub(crate) fn refill(&self, cache: &mut Cache, class: usize) -> Result<(), OutOfMemory> {
+        match self.try_refill(cache, class) {
+            Err(OutOfMemory) if self.reclaim() => self.try_refill(cache, class),
             outcome => outcome,
         }
     }
 
-    fn try_refill(&self, bin: &mut Bin, class: usize) -> Result<(), OutOfMemory> {
+    fn try_refill(&self, cache: &mut Cache, class: usize) -> Result<(), OutOfMemory> {
+        let batch = cache.grow(class);
+        let bin = cache.bin(class);
+        debug_assert!(bin.is_empty());
         let shelf = &self.shelves[class];
-        let batch = bin.grow(class);
         let _held = shelf.lock.hold();
         // SAFETY: the lock is held.
         let inner = unsafe { &mut *shelf.inner.get() };
-        if let Some(chain) = inner.chains.pop() {
-            bin.push_chain(chain);
-            return Ok(());
+        while bin.blocks().len() < batch && inner.spare != 0 {
+            self.take_spare(inner, bin, class, batch);
         }
+        if bin.is_empty() {
+            self.take_unused(inner, bin, class, batch)?;
+        }
+        // What comes last is handed out first: the lowest address.
+        bin.blocks().reverse();
+        Ok(())
+    }
+
+    /// Takes spare blocks of one span, in order of addresses.
+    fn take_spare(&self, inner: &mut ShelfInner, bin: &mut Bin, class: usize, batch: usize) {
+        let number = inner.spare as usize;
+        let span = self.spans.number(number);
+        let (base, first) = (self.spans.address_of(number), span.first.load(Relaxed));
+        let wanted = batch - bin.blocks().len();
+        let taken = self.map(span, class).take(wanted as u32, |index| {
+            let _ = bin.push(base + index as usize * SIZES[class] as usize, first + index);
+        });
+        let left = span.spare.load(Relaxed) - taken;
+        span.spare.store(left, Relaxed);
+        if left == 0 {
+            inner.spare = span.next.load(Relaxed);
+        }
+    }
+
+    /// Takes blocks that were never used, in order of addresses.
+    fn take_unused(
+        &self,
+        inner: &mut ShelfInner,
+        bin: &mut Bin,
+        class: usize,
+        batch: usize,
+    ) -> Result<(), OutOfMemory> {
+        let blocks = blocks_of_span(class);
         if inner.left == 0 {
-            let blocks = blocks_of_span(class);
             inner.span = self.pages.take_small(class, SIZES[class], magic(SIZES[class]), blocks)?;
             inner.left = blocks;
         }
-        let count = (batch as usize).min(inner.left);
-        bin.push_chain(self.carve(class, inner.span, blocks_of_span(class) - inner.left, count));
+        let (size, from) = (SIZES[class] as usize, blocks - inner.left);
+        let span = self.spans.number(inner.span);
+        let (base, first) = (self.spans.address_of(inner.span), span.first.load(Relaxed));
+        let over = (first as usize + from + batch) % LINE;
+        let count = (if over < batch { batch - over } else { batch }).min(inner.left);
+        debug_assert!((from + count) * size <= SPAN_BYTES);
+        for index in from..from + count {
+            let _ = bin.push(base + index * size, first + index as BlockId);
+        }
+        span.carved.store((from + count) as u16, Relaxed);
         inner.left -= count;
         Ok(())
     }
 
-    /// Links `count` blocks that were never used, from number `from` of their span on, in order of addresses.
-    fn carve(&self, class: usize, number: usize, from: usize, count: usize) -> Chain {
-        let span = self.spans.number(number);
-        let size = SIZES[class] as usize;
-        let first = span.first.load(Relaxed) as usize;
-        let base = self.spans.address_of(number);
-        debug_assert!((from + count) * size <= SPAN_BYTES);
-        for index in from..from + count {
-            let next = if index + 1 < from + count { base + (index + 1) * size } else { 0 };
-            // SAFETY: the block lies in a span of this class and was never handed out.
-            unsafe { ((base + index * size) as *mut FreeBlock).write(FreeBlock { next, id: first + index }) };
-        }
-        span.carved.store((from + count) as u16, Relaxed);
-        Chain { head: base + from * size, count: count as u32 }
+    fn map(&self, span: &Span, class: usize) -> SpareMap<'_> {
+        SpareMap(self.spans.map_words(span, MAP_WORDS[class].into()))
     }
 
-    /// Gives half of a full bin to the shared store.
+    /// Keeps a free block for which there is no place: gives the older half of the bin back, unless it may grow.
     #[cold]
     #[inline(never)]
-    pub(crate) fn spill(&self, bin: &mut Bin, class: usize) {
-        let batch = bin.grow(class);
-        if bin.count > batch {
-            let chain = bin.take_chain(batch);
-            self.shelve(class, chain);
+    pub(crate) fn spill(&self, cache: &mut Cache, class: usize, address: usize, id: BlockId) {
+        let batch = cache.grow(class);
+        let bin = cache.bin(class);
+        if bin.end == bin.full {
+            self.shelve(bin, class, batch);
         }
+        let kept = bin.push(address, id);
+        debug_assert!(kept);
     }
 
-    /// Gives all blocks of a thread back, in batches.
+    /// Gives all blocks of a thread back.
     pub(crate) fn empty(&self, cache: &mut Cache) {
-        for (class, bin) in cache.bins.iter_mut().enumerate() {
-            while bin.count > 0 {
-                let chain = bin.take_chain(bin.count.min(batch_max(class)));
-                self.shelve(class, chain);
-            }
+        for (class, bin) in cache.bins.iter_mut().enumerate().filter(|(_, bin)| !bin.is_empty()) {
+            let count = bin.blocks().len();
+            self.shelve(bin, class, count);
         }
     }
 
-    fn shelve(&self, class: usize, chain: Chain) {
+    /// Gives the blocks that came first back to their spans.
+    fn shelve(&self, bin: &mut Bin, class: usize, count: usize) {
         let shelf = &self.shelves[class];
         let _held = shelf.lock.hold();
         // SAFETY: the lock is held.
         let inner = unsafe { &mut *shelf.inner.get() };
-        if inner.chains.push(chain).is_err()
-            && let Some(top) = inner.chains.as_mut_slice().last_mut()
-        {
-            // No memory for a longer list: one batch becomes larger. Without any the new one is lost.
-            *top = chain.followed_by(*top);
+        for block in &bin.blocks()[..count] {
+            let number = self.spans.number_of(block.address);
+            let span = self.spans.number(number);
+            self.map(span, class).put(block.id as BlockId - span.first.load(Relaxed));
+            let spare = span.spare.load(Relaxed);
+            if spare == 0 {
+                span.next.store(inner.spare, Relaxed);
+                inner.spare = number as u32;
+            }
+            span.spare.store(spare + 1, Relaxed);
         }
+        bin.drop_front(count);
     }
 
-    /// Makes spans free again whose blocks all lie on the shelves, and says whether there were any. Done when memory runs
-    /// out: a program that has freed its small blocks may want large ones, or small ones of another size. What threads
-    /// keep in their own bins stays there.
+    /// Makes spans free again whose blocks are all spare, and says whether there were any. Done when memory runs out: a
+    /// program that has freed its small blocks may want large ones, or small ones of another size. What threads keep in
+    /// their own bins stays there.
     #[cold]
     #[inline(never)]
     pub(crate) fn reclaim(&self) -> bool {
@@ -291,71 +331,21 @@ impl Store {
     }
 
     fn reclaim_class(&self, class: usize, inner: &mut ShelfInner) -> bool {
-        // The list links of a small span are not in use: they count its free blocks here.
-        let spans = self.spans.number_of(self.spans.top());
-        let of_class = |number: &usize| {
-            let span = self.spans.number(*number);
-            span.kind.load(Acquire) == SMALL && usize::from(span.class.load(Relaxed)) == class
-        };
-        (0..spans).filter(of_class).for_each(|number| self.spans.number(number).next.store(0, Relaxed));
-        for chain in inner.chains.as_slice() {
-            each_block(chain.head, |block| {
-                self.spans.at(block).next.fetch_add(1, Relaxed);
-            });
-        }
-        let blocks = blocks_of_span(class) as u32;
-        let is_whole = |number: usize| {
-            self.spans.number(number).next.load(Relaxed) == blocks
-                && (inner.left == 0 || number != inner.span)
-        };
-        if !(0..spans).filter(of_class).any(is_whole) {
-            return false;
-        }
-        let mut kept = 0;
-        for index in 0..inner.chains.as_slice().len() {
-            let chain = inner.chains.as_slice()[index];
-            if let Some(rest) = without(chain, |block| is_whole(self.spans.number_of(block))) {
-                inner.chains.as_mut_slice()[kept] = rest;
-                kept += 1;
+        let mut any = false;
+        let mut number = core::mem::take(&mut inner.spare);
+        while number != 0 {
+            let span = self.spans.number(number as usize);
+            let next = span.next.load(Relaxed);
+            // A span of which some blocks were never used has fewer spare ones.
+            if span.spare.load(Relaxed) as usize == blocks_of_span(class) {
+                self.pages.give_back_small(number as usize);
+                any = true;
+            } else {
+                span.next.store(inner.spare, Relaxed);
+                inner.spare = number;
             }
+            number = next;
         }
-        while inner.chains.as_slice().len() > kept {
-            inner.chains.pop();
-        }
-        let whole =
-            |number: &usize| of_class(number) && self.spans.number(*number).next.load(Relaxed) == blocks;
-        let current = if inner.left == 0 { usize::MAX } else { inner.span };
-        for number in (0..spans).filter(|number| *number != current).filter(whole) {
-            self.pages.give_back_small(number);
-        }
-        true
+        any
     }
-}
-
-/// Calls `visit` with every block of a chain.
-fn each_block(head: usize, mut visit: impl FnMut(usize)) {
-    let mut block = head;
-    while block != 0 {
-        visit(block);
-        // SAFETY: blocks of a chain hold a `FreeBlock`, and the last one ends it.
-        block = unsafe { (*(block as *const FreeBlock)).next };
-    }
-}
-
-/// What is left of a chain without the blocks that `goes` names.
-fn without(chain: Chain, goes: impl Fn(usize) -> bool) -> Option<Chain> {
-    let mut rest = Chain { head: 0, count: 0 };
-    let mut block = chain.head;
-    while block != 0 {
-        // SAFETY: as in `each_block`; the block is relinked after its own link was read.
-        unsafe {
-            let next = (*(block as *const FreeBlock)).next;
-            if !goes(block) {
-                (*(block as *mut FreeBlock)).next = rest.head;
-                rest = Chain { head: block, count: rest.count + 1 };
-            }
-            block = next;
-        }
-    }
-    (rest.count > 0).then_some(rest)
 }

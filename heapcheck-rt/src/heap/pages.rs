@@ -10,6 +10,7 @@
 
 use super::meta::Meta;
 use super::span::{FREE, LARGE, REST, SMALL, Span, Spans};
+use super::spare::MAP_WORDS;
 use crate::limits::{RETAIN_BYTES, RETAIN_RUN_BYTES, SPAN_BYTES};
 use crate::lock::Lock;
 use crate::region::{DESCRIPTOR_BYTES, Region};
@@ -73,14 +74,18 @@ impl Pages {
         blocks: usize,
     ) -> Result<usize, OutOfMemory> {
         let _held = self.lock.hold();
-        // One more, which never lives: the rest of the span behind its last block counts as a block of that number.
-        let first = self.take_meta(blocks + 1)?;
+        // One more, which never lives: the rest of the span behind its last block counts as a block of that number. The
+        // map of spare blocks lies behind it, and begins empty.
+        let map = (usize::from(MAP_WORDS[class]) * size_of::<u64>()).div_ceil(size_of::<Meta>());
+        let first = self.take_meta(blocks + 1 + map)?;
         let (number, _) = self.take_run(1, 1)?;
         let span = self.spans.number(number);
         span.first.store(first, Relaxed);
         span.size.store(size, Relaxed);
         span.class.store(class as u8, Relaxed);
         span.carved.store(0, Relaxed);
+        span.run.store(first + blocks as BlockId + 1, Relaxed);
+        span.spare.store(0, Relaxed);
         span.magic.store(magic, Relaxed);
         span.kind.store(SMALL, Release);
         Ok(number)
@@ -319,7 +324,7 @@ impl Pages {
         let (head, tail) = (self.spans.number(number), self.spans.number(number + run - 1));
         tail.run.store(run as u32, Relaxed);
         head.run.store(run as u32, Relaxed);
-        head.dirty.store(u32::from(dirty), Relaxed);
+        head.spare.store(u32::from(dirty), Relaxed);
         if dirty {
             self.dirty_bytes.fetch_add(run * SPAN_BYTES, Relaxed);
         }
@@ -354,7 +359,7 @@ impl Pages {
                 self.filled[list / 64].fetch_and(!(1 << (list % 64)), Relaxed);
             }
         }
-        let dirty = head.dirty.load(Relaxed) != 0;
+        let dirty = head.spare.load(Relaxed) != 0;
         if dirty {
             self.dirty_bytes.fetch_sub(run * SPAN_BYTES, Relaxed);
         }

@@ -14,7 +14,7 @@ use crate::limits::SPAN_BYTES;
 use crate::region::Region;
 use crate::space::{BlockId, Slot};
 use core::sync::atomic::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicUsize,
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -37,17 +37,18 @@ pub(crate) struct Span {
     pub(crate) magic: AtomicU32,
     /// The block size; 0 unless the span is small.
     pub(crate) size: AtomicU32,
-    /// Small: spans of the run is one. Large or free: spans of the run. Rest: distance to the first span.
+    /// Large or free: spans of the run. Rest: distance to the first span. Small: the metadata slot where its map of
+    /// spare blocks begins.
     pub(crate) run: AtomicU32,
-    /// Free runs of one length are a list.
+    /// Free runs of one length are a list. Small: the next span of the class that has spare blocks.
     pub(crate) next: AtomicU32,
     pub(crate) previous: AtomicU32,
     pub(crate) kind: AtomicU8,
     pub(crate) class: AtomicU8,
     /// Small: blocks handed out at least once.
     pub(crate) carved: AtomicU16,
-    /// Free: 1 when the memory may hold old content.
-    pub(crate) dirty: AtomicU32,
+    /// Small: spare blocks. Free: 1 when the memory may hold old content.
+    pub(crate) spare: AtomicU32,
 }
 
 const _: () = assert!(size_of::<Span>() == crate::region::DESCRIPTOR_BYTES);
@@ -143,6 +144,16 @@ impl Spans {
     pub(crate) fn meta(&self, id: BlockId) -> &'static Meta {
         // SAFETY: ids come from descriptors, which are written after the metadata was opened; fields are atomic.
         unsafe { &*(self.metas.load(Relaxed) as *const Meta).add(id as usize) }
+    }
+
+    /// The words of a small span's map of spare blocks; `count` is what its class has.
+    #[inline(always)]
+    pub(crate) fn map_words(&self, span: &Span, count: usize) -> &'static [AtomicU64] {
+        // SAFETY: `pages` has opened so many words for the map, and nobody takes them for metadata.
+        unsafe {
+            let slot = (self.metas.load(Relaxed) as *const Meta).add(span.run.load(Relaxed) as usize);
+            core::slice::from_raw_parts(slot.cast(), count)
+        }
     }
 
     /// The slot whose storage holds `address`, which [`Spans::covers`].

@@ -24,11 +24,10 @@ use std::sync::mpsc;
 macro_rules! heap {
     () => {{
         static REGION: Region = Region::empty();
-        static ARENA: crate::arena::Arena = crate::arena::Arena::on(&REGION.arena);
         static SPANS: Spans = Spans::new();
         static PAGES: Pages = Pages::on(&REGION, &SPANS);
         static STORE: Store =
-            Store { spans: &SPANS, pages: &PAGES, shelves: [const { Shelf::on(&ARENA) }; CLASSES] };
+            Store { spans: &SPANS, pages: &PAGES, shelves: [const { Shelf::new() }; CLASSES] };
         crate::testbed::prepare(&REGION);
         let opened =
             REGION.spans.open_to(REGION.spans.start() + 1).and(REGION.heap.open_to(REGION.heap.start() + 1));
@@ -74,10 +73,6 @@ impl Block {
     }
 }
 
-fn cache() -> Box<Cache> {
-    Box::new(Cache { bins: [Default::default(); CLASSES] })
-}
-
 impl Heap {
     fn take(self, cache: &mut Cache, bytes: usize, align: usize, seed: usize) -> Block {
         let class = if align <= 16 {
@@ -87,11 +82,10 @@ impl Heap {
         };
         let (address, id) = match class {
             Some(class) => {
-                let bin = cache.bin(class);
-                if bin.is_empty() {
-                    self.store.refill(bin, class).expect("memory");
+                if cache.bin(class).is_empty() {
+                    self.store.refill(cache, class).expect("memory");
                 }
-                let (address, id) = bin.pop().expect("a filled bin");
+                let (address, id) = cache.bin(class).pop().expect("a filled bin");
                 assert!(SIZES[class] as usize > bytes);
                 // SAFETY: the block is ours.
                 unsafe { (address as *mut u8).write_bytes(0, bytes) };
@@ -124,9 +118,8 @@ impl Heap {
         }
         assert_eq!(self.spans.block_at(span, magic, block.address), Some(block.id));
         let class = usize::from(span.class.load(Relaxed));
-        let bin = cache.bin(class);
-        if bin.push(block.address, block.id) {
-            self.store.spill(bin, class);
+        if !cache.bin(class).push(block.address, block.id) {
+            self.store.spill(cache, class, block.address, block.id);
         }
     }
 
@@ -242,7 +235,7 @@ fn insert(blocks: &mut BTreeMap<usize, Block>, block: Block) {
 
 fn check(heap: Heap, seed: u64, operations: usize) {
     let mut random = Random(seed);
-    let mut caches = [cache(), cache(), cache()];
+    let mut caches = [Cache::empty(), Cache::empty(), Cache::empty()];
     let mut blocks: BTreeMap<usize, Block> = BTreeMap::new();
     let mut keys: Vec<usize> = Vec::new();
     for operation in 0..operations {
@@ -322,7 +315,7 @@ fn blocks_travel_between_threads_and_none_is_handed_out_twice() {
                 let senders = senders.clone();
                 scope.spawn(move || {
                     let mut random = Random(77 + index as u64);
-                    let mut cache = cache();
+                    let mut cache = Cache::empty();
                     let mut held: Vec<Block> = Vec::new();
                     for operation in 0..20_000 {
                         match random.below(8) {
@@ -365,7 +358,7 @@ fn blocks_travel_between_threads_and_none_is_handed_out_twice() {
         }
     });
     heap.walk(&left);
-    let mut cache = cache();
+    let mut cache = Cache::empty();
     for block in left.into_values() {
         heap.give(&mut cache, block);
     }
@@ -376,7 +369,7 @@ fn blocks_travel_between_threads_and_none_is_handed_out_twice() {
 fn a_large_block_keeps_its_content_however_often_it_moves() {
     let heap = heap!();
     let mut random = Random(5);
-    let mut cache = cache();
+    let mut cache = Cache::empty();
     // Blocks between which the large ones cannot grow where they are.
     let mut blocks: Vec<Block> = (0..6).map(|index| heap.take(&mut cache, 700 << 10, 16, index)).collect();
     for _ in 0..400 {
