@@ -6,6 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use heapcheck_rt::sources::SOURCES;
+
 use crate::binary::{absolute, own};
 use crate::chain;
 use crate::complaint::Complaint;
@@ -27,6 +29,8 @@ use crate::symbols::Symbols;
 use crate::tally::{self, Counts, Entry};
 use crate::verdict::Verdict;
 use crate::wrapper;
+
+type Sources = &'static [(&'static str, &'static str)];
 
 /// What to test, and how.
 #[derive(Debug)]
@@ -90,13 +94,14 @@ impl Testing {
         let target = self.target(&version);
         let own = own()?;
         let chain = chain::find(&self.cargo_arguments(keeps_build), &target);
+        let is_linked = chain.may_be_static || target.ends_with("-musl");
         let mut handover = Handover::new(run.clone(), runtime, plan.clone(), chain);
         handover.asked = Asked::of_cargo(self.cargo_flags());
         handover.also_changes(chain::runner_variable(&target));
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         handover.send(&mut command)?;
         if !keeps_build {
-            instrument(&mut command, &home, &version, &own);
+            instrument(&mut command, &home, &version, &own, is_linked.then_some(SOURCES));
         }
         Ok(Prepared { command, run, target, own, plan, home })
     }
@@ -222,9 +227,10 @@ impl Testing {
 }
 
 /// Makes cargo build with our flags, into a folder of their own: cargo does not see that a wrapper adds flags.
-fn instrument(command: &mut Command, home: &Home, version: &str, own: &Path) {
+/// Nor does it see that the runtime is linked in.
+fn instrument(command: &mut Command, home: &Home, version: &str, own: &Path, linked: Option<Sources>) {
     let mut hasher = DefaultHasher::new();
-    (wrapper::FLAGS, wrapper::DEBUG_INFO, version).hash(&mut hasher);
+    (wrapper::FLAGS, wrapper::DEBUG_INFO, version, linked).hash(&mut hasher);
     let name = format!("build-{:016x}", hasher.finish());
     command.env("RUSTC_WRAPPER", own).env("RUSTDOC", own).env("CARGO_TARGET_DIR", home.path.join(&name));
     if let Some(metadata) = &home.metadata

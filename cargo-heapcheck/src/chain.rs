@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::handover::Chain;
 
+/// The feature of targets that makes programs static.
+const STATIC: &str = "crt-static";
+
 /// Finds both, for a build for `target` with these arguments of cargo.
 pub(crate) fn find(arguments: &[&OsString], target: &str) -> Chain {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -28,7 +31,10 @@ pub(crate) fn find(arguments: &[&OsString], target: &str) -> Chain {
         Ok(wrapper) => Some(wrapper).filter(|wrapper| !wrapper.is_empty()),
         Err(_) => configured(),
     };
-    Chain { wrapper, runner }
+    let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"]
+        .map(|name| variable(name).unwrap_or_default());
+    let may_be_static = flags.concat().contains(STATIC) || config.to_string().contains(STATIC);
+    Chain { wrapper, runner, may_be_static }
 }
 
 /// The variable by which cargo is told of a runner.

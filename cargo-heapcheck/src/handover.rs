@@ -31,6 +31,8 @@ pub(crate) struct Chain {
     pub(crate) wrapper: Option<String>,
     /// In front of programs, with its arguments.
     pub(crate) runner: Vec<String>,
+    /// Whether flags that are set somewhere may link programs statically.
+    pub(crate) may_be_static: bool,
 }
 
 /// The message.
@@ -101,7 +103,7 @@ impl Handover {
             plan: Plan::load(&run)?,
             run: Run { path: run },
             runtime: runtime.into(),
-            chain: Chain { wrapper: string("wrapper"), runner: strings("runner") },
+            chain: Chain { wrapper: string("wrapper"), runner: strings("runner"), may_be_static: false },
             asked: Asked {
                 colour: Colour::named(&string("colour").unwrap_or_default()),
                 is_verbose: value["verbose"].as_bool().unwrap_or_default(),

@@ -32,6 +32,8 @@ mod report;
 mod leftovers;
 mod accept;
 mod handover;
+mod rustcline;
+mod linked;
 mod wrapper;
 mod libtest;
 mod live;

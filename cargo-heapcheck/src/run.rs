@@ -54,7 +54,12 @@ impl Run {
 
     /// The name by which it can be found as long as no other run has begun.
     pub(crate) fn link(&self) -> PathBuf {
-        self.path.ancestors().nth(2).unwrap_or(&self.path).join(LAST)
+        self.home().join(LAST)
+    }
+
+    /// The folder of the tool, in which all runs lie.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.path.ancestors().nth(2).unwrap_or(&self.path).to_path_buf()
     }
 
     /// The run that began last.
@@ -165,7 +170,13 @@ pub(crate) fn read_record(path: &Path) -> Result<Record, Complaint> {
         let complaint = Complaint::file("read the record", path, &error);
         Complaint { ending: crate::ending::Ending::Usage, ..complaint }
     })?;
-    record::read(&bytes).map_err(|error| Complaint::file("read the record", path, &error))
+    let mut record =
+        record::read(&bytes).map_err(|error| Complaint::file("read the record", path, &error))?;
+    // musl calls a static program by this name, which here would mean the tool.
+    for module in record.modules.iter_mut().filter(|module| module.path == b"/proc/self/exe") {
+        module.path = record.begin.exe.clone();
+    }
+    Ok(record)
 }
 
 /// Lets `last` name a run, for people and scripts that want a path which stays.

@@ -20,19 +20,23 @@ const OVERRIDE: &str = "HEAPCHECK_RT";
 /// The name of the shared object.
 pub(crate) const FILE: &str = "libheapcheck_rt.so";
 
+/// The name of the object for static programs.
+const OBJECT: &str = "heapcheck.o";
+
 /// How it is compiled. What is hot is inlined by attributes, so LLVM's own zeal, which takes half of the time of a build,
 /// buys nothing there; and the first run of a person waits for this build.
 const FLAGS: &[&str] = &[
     "--edition=2024",
     "--crate-name=heapcheck",
-    "--crate-type=cdylib",
     "-Copt-level=3",
     "-Cpanic=abort",
-    "-Ccodegen-units=3",
     "-Cllvm-args=-inline-threshold=40",
     "--cap-lints=allow",
     "--cfg=heapcheck_injected",
 ];
+const FLAGS_OF_SHARED: &[&str] = &["--crate-type=cdylib", "-Ccodegen-units=3"];
+const FLAGS_OF_OBJECT: &[&str] =
+    &["--crate-type=lib", "--emit=obj", "-Ccodegen-units=1", "--cfg=heapcheck_static"];
 
 /// The compiler that cargo would use.
 pub(crate) fn rustc() -> OsString {
@@ -70,18 +74,45 @@ pub(crate) fn find_or_build_for(
                 .hint(format!("unset {OVERRIDE}, and heapcheck builds its own"))),
         };
     }
-    let mut hasher = DefaultHasher::new();
-    (SOURCES, FLAGS, version()?).hash(&mut hasher);
-    let place = home.path.join(format!("rt-{:016x}", hasher.finish()));
+    let place = place(&home.path, FLAGS_OF_SHARED, &version()?);
     let object = place.join(FILE);
     if !object.is_file() {
         eprintln!("    Building heapcheck's runtime");
-        build(&home.path, &place)?;
+        build(&home.path, &place, FLAGS_OF_SHARED, FILE)?;
     }
     Ok(object)
 }
 
-fn build(home: &Path, place: &Path) -> Result<(), Complaint> {
+/// Finds the object for static programs of a target, or builds it. `home` is the folder of the tool. Of several
+/// compilations that want it at once, one builds.
+pub(crate) fn find_or_build_object(home: &Path, target: &str) -> Result<PathBuf, Complaint> {
+    let target = format!("--target={target}");
+    let flags = [FLAGS_OF_OBJECT, &[&target]].concat();
+    let place = place(home, &flags, &ask_version()?);
+    let object = place.join(OBJECT);
+    if object.is_file() {
+        return Ok(object);
+    }
+    let lock = place.with_extension("lock");
+    let locked = fs::create_dir_all(home).and_then(|()| fs::File::create(&lock)).and_then(|file| {
+        file.lock()?;
+        Ok(file)
+    });
+    let _locked = locked.map_err(|error| Complaint::file("lock", &lock, &error))?;
+    if !object.is_file() {
+        build(home, &place, &flags, OBJECT)?;
+    }
+    Ok(object)
+}
+
+/// The folder of what is built with these flags by this compiler.
+fn place(home: &Path, flags: &[&str], version: &str) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    (SOURCES, FLAGS, flags, version).hash(&mut hasher);
+    home.join(format!("rt-{:016x}", hasher.finish()))
+}
+
+fn build(home: &Path, place: &Path, flags: &[&str], file: &str) -> Result<(), Complaint> {
     let written = |path: &Path, error: std::io::Error| Complaint::file("write", path, &error);
     fs::create_dir_all(home).map_err(|error| written(home, error))?;
     let scratch =
@@ -98,10 +129,11 @@ fn build(home: &Path, place: &Path) -> Result<(), Complaint> {
     remap.push("=/heapcheck-rt");
     let output = Command::new(rustc())
         .args(FLAGS)
+        .args(flags)
         .arg(remap)
         .arg(sources.join("rt.rs"))
         .arg("-o")
-        .arg(built.join(FILE))
+        .arg(built.join(file))
         .output()
         .map_err(|error| Complaint::no_verdict(format!("cannot run `{}`: {error}", rustc().display())))?;
     if !output.status.success() {
@@ -112,7 +144,7 @@ fn build(home: &Path, place: &Path) -> Result<(), Complaint> {
     }
     match fs::rename(&built, place) {
         // Another tool was faster: its runtime is the same.
-        Err(_) if place.join(FILE).is_file() => Ok(()),
+        Err(_) if place.join(file).is_file() => Ok(()),
         renamed => renamed.map_err(|error| written(place, error)),
     }
 }

@@ -10,6 +10,8 @@ use std::process::Command;
 
 use crate::complaint::Complaint;
 use crate::handover::Handover;
+use crate::linked;
+use crate::rustcline::Line;
 
 /// What every crate of the program is compiled with. A change of it needs a new build folder.
 pub(crate) const FLAGS: &[&str] =
@@ -32,6 +34,10 @@ pub(crate) fn act(arguments: &[OsString]) -> Complaint {
     }
     line.extend_from_slice(arguments);
     line.extend(added(arguments, is_rustdoc).into_iter().map(OsString::from));
+    match linked::added(&handover, arguments, is_rustdoc) {
+        Ok(flags) => line.extend(flags),
+        Err(complaint) => return complaint,
+    }
     let mut command = Command::new(&line[0]);
     let error = command.args(&line[1..]).exec();
     Complaint::no_verdict(format!("cannot run `{}`: {error}", line[0].display()))
@@ -39,23 +45,17 @@ pub(crate) fn act(arguments: &[OsString]) -> Complaint {
 
 /// The flags to add to this call.
 fn added(arguments: &[OsString], is_rustdoc: bool) -> Vec<&'static str> {
-    let has = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
-    let has_pair = |name: &str, value: &str| {
-        let joined = format!("{name}={value}");
-        arguments.windows(2).any(|pair| pair[0] == name && pair[1] == value) || has(&joined)
-    };
-    let named_build_script = arguments
-        .windows(2)
-        .any(|pair| pair[0] == "--crate-name" && pair[1].as_encoded_bytes().starts_with(b"build_script_"));
+    let line = Line { arguments };
+    let has = |wanted: &str| line.has(wanted);
     let is_question = has("-vV")
         || has("-V")
         || has("--version")
         || has("--print")
-        || has_pair("--crate-name", "___")
+        || line.has_pair("--crate-name", "___")
         || arguments.iter().any(|argument| argument.as_encoded_bytes().starts_with(b"--print="));
     if is_question
-        || has_pair("--crate-type", "proc-macro")
-        || named_build_script
+        || line.has_pair("--crate-type", "proc-macro")
+        || line.is_build_script()
         || (is_rustdoc && !has("--test"))
     {
         return Vec::new();

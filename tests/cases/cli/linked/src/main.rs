@@ -1,0 +1,4 @@
+//! A program that leaks.
+fn main() {
+    linked::leak(3003);
+}
