@@ -20,7 +20,7 @@ use crate::symbols::{Symbols, place};
 pub(super) fn of_check(record: &Record, found: &Found, symbols: &mut Symbols) -> Vec<Explanation> {
     let mut sites = Sites::default();
     let drafts = Drafts::of(record, found, &mut sites, symbols);
-    let mut naming = Naming::new(&drafts, &sites);
+    let mut naming = Naming::new(&drafts, &sites, &mut symbols.types);
     let entries = drafts.list.iter().enumerate();
     entries.map(|(number, draft)| explain(record, number, draft, &mut naming)).collect()
 }

@@ -8,6 +8,7 @@ use heapcheck_rt::record::Edge;
 use super::drafts::Drafts;
 use super::sites::{Site, Sites};
 use crate::shape::tree::Names;
+use crate::types::Types;
 
 /// The names of a check.
 pub(super) struct Naming<'a, 'f> {
@@ -15,13 +16,19 @@ pub(super) struct Naming<'a, 'f> {
     pub(super) drafts: &'a Drafts<'f>,
     /// Its places.
     pub(super) sites: &'a Sites,
+    types: &'a mut Types,
     fields: HashMap<String, u32>,
+    paths: HashMap<Pointer, Option<String>>,
 }
+
+/// What a path depends on: the places of both blocks, where in an element the pointer lies, and whether it leads to the
+/// beginning of the other block.
+type Pointer = (usize, usize, u64, bool);
 
 impl<'a, 'f> Naming<'a, 'f> {
     /// No field is known yet.
-    pub(super) fn new(drafts: &'a Drafts<'f>, sites: &'a Sites) -> Self {
-        Self { drafts, sites, fields: HashMap::new() }
+    pub(super) fn new(drafts: &'a Drafts<'f>, sites: &'a Sites, types: &'a mut Types) -> Self {
+        Self { drafts, sites, types, fields: HashMap::new(), paths: HashMap::new() }
     }
 
     /// The place of a block.
@@ -30,8 +37,19 @@ impl<'a, 'f> Naming<'a, 'f> {
     }
 
     /// The path of the field that a pointer lies in, as it is written in the block's type.
-    pub(super) fn path(&mut self, _from: u32, _edge: &Edge) -> Option<String> {
-        None
+    pub(super) fn path(&mut self, from: u32, edge: &Edge) -> Option<String> {
+        let (sites, drafts) = (self.sites, self.drafts);
+        let holder = self.site_of(from).typed.as_ref()?;
+        let size = drafts.graph.blocks[from as usize].size_bytes;
+        let offset = holder.within_element(size, edge.offset)?;
+        let to = drafts.graph.node(edge.to)?;
+        let pointer = (drafts.sites[from as usize], drafts.sites[to as usize], offset, edge.to_offset == 0);
+        let types = &mut *self.types;
+        let find = || {
+            let target = sites.get(pointer.1).typed.as_ref().filter(|_| pointer.3);
+            types.find_field(holder, offset, target)
+        };
+        self.paths.entry(pointer).or_insert_with(find).clone()
     }
 }
 

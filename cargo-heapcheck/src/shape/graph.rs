@@ -47,6 +47,11 @@ impl<'f> Graph<'f> {
         Self { blocks, edges, starts, component, members, member_starts }
     }
 
+    /// The node of the block `id`.
+    pub(crate) fn node(&self, id: u32) -> Option<u32> {
+        position(self.blocks, id)
+    }
+
     /// The number of components.
     pub(crate) fn components(&self) -> usize {
         self.member_starts.len() - 1

@@ -26,7 +26,8 @@ pub(crate) use frame::{Frame, place, shown};
 pub(crate) struct Symbols {
     files: HashMap<FileKey, File>,
     problems: Vec<String>,
-    types: Types,
+    /// What is known of types in them.
+    pub(crate) types: Types,
 }
 
 /// A path, and the build id of what was loaded from there.

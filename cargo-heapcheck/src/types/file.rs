@@ -193,14 +193,19 @@ impl File {
             self.crates.resize(self.headers.len(), None);
         }
         if self.crates[at].is_none() {
-            self.crates[at] = Some(self.read_crate(at));
+            let found = self.read_crate(unit);
+            self.crates[at] = Some(found);
         }
         self.crates[at].clone()?
     }
 
-    fn read_crate(&self, at: usize) -> Option<(String, String)> {
-        let unit = self.dwarf.unit(self.headers[at].clone()).ok()?;
+    fn read_crate(&mut self, number: u32) -> Option<(String, String)> {
+        let mut unit = self.dwarf.unit(self.headers[number as usize].clone()).ok()?;
         let text = |bytes: &Bytes| Some(bytes.to_string_lossy().ok()?.into_owned());
+        if unit.name.is_none() && unit.dwo_id.is_some() {
+            // The name of what was split off lies there.
+            unit.name = self.content(number)?.unit.name.clone();
+        }
         let name = text(unit.name.as_ref()?)?;
         let (root, _) = name.split_once("/@/")?;
         Some((root.to_string(), unit.comp_dir.as_ref().and_then(text).unwrap_or_default()))

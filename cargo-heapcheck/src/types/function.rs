@@ -8,7 +8,7 @@ use std::rc::Rc;
 use gimli::constants as dw;
 
 use crate::types::file::{Die, File, Next};
-use crate::types::names::{is_default, last, split_arguments, split_generics};
+use crate::types::names::{is_default, last, split_arguments, split_generics, substitute};
 
 /// A type: its name, and where it is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,8 +185,9 @@ fn read_function(file: &mut File, die: Die) -> Option<Function> {
         named = read_generics(file, declared);
     }
     let (base, inside) = split_generics(&name);
+    let is_full = linkage.as_ref().is_some_and(|linkage| linkage.starts_with("_R"));
     let from_linkage = linkage
-        .filter(|linkage| linkage.starts_with("_R"))
+        .filter(|linkage| is_full || linkage.starts_with("_ZN"))
         .map(|linkage: String| Function::from_text(&format!("{:#}", rustc_demangle::demangle(&linkage))));
     if named.is_empty() {
         // Lines without types still have the names of what functions are generic over.
@@ -197,11 +198,15 @@ fn read_function(file: &mut File, die: Die) -> Option<Function> {
                 (if at == 0 { "T" } else { "" }.into(), Named { name: text.to_string(), die: None })
             })
             .collect();
-        if let Some(linked) = from_linkage.as_ref().filter(|_| named.is_empty()) {
+        if let Some(linked) = from_linkage.as_ref().filter(|_| named.is_empty() && is_full) {
             named.clone_from(&linked.generics);
         }
     }
-    let of = of.or(from_linkage.and_then(|linked| linked.of));
+    // The old mangling leaves parameters as they are written in the source.
+    let parameter = |name: &str| {
+        named.iter().find(|(known, of)| known == name && of.die.is_some()).map(|(_, of)| of.name.clone())
+    };
+    let of = of.or_else(|| Some(substitute(&from_linkage?.of?, parameter)));
     Some(Function { module: path, of, name: base.to_string(), generics: named })
 }
 

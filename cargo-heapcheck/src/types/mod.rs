@@ -10,6 +10,8 @@ mod file;
 mod function;
 mod owner;
 mod sites;
+mod layout;
+mod field;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use std::rc::Rc;
 
 use crate::types::file::{Die, File};
 use crate::types::function::{Function, Functions, read_generics};
+use crate::types::layout::Layouts;
 use crate::types::owner::{Owned, find_owner};
 use crate::types::sites::Sites;
 
@@ -31,6 +34,15 @@ pub(crate) struct Typed {
     /// The same with the modules of everything.
     pub(crate) full: String,
     owned: Owned,
+    /// The size of each of the elements that lie in it.
+    stride: u64,
+}
+
+impl Typed {
+    /// Where in an element of it `offset` lies, if it is a block of `size` bytes.
+    pub(crate) fn within_element(&self, size: u64, offset: u64) -> Option<u64> {
+        field::within_element(&self.owned.held, self.stride, size, offset)
+    }
 }
 
 /// A call of a stack.
@@ -55,6 +67,7 @@ struct Opened {
     file: File,
     functions: Functions,
     sites: Sites,
+    layouts: Layouts,
     chains: HashMap<u64, Rc<[Rc<Function>]>>,
 }
 
@@ -73,7 +86,31 @@ impl Types {
         });
         let owned = find_owner(functions)?;
         let short = self.short_name(&owned, shown);
-        Some(Typed { short, full: names::full(&owned.name), owned })
+        let stride = owned.held.element().die.and_then(|die| {
+            let Opened { file, layouts, .. } = &mut self.opened[die.file()];
+            layouts.read(file, die).map(|layout| layout.size)
+        });
+        Some(Typed { short, full: names::full(&owned.name), owned, stride: stride.unwrap_or(0) })
+    }
+
+    /// Finds the field that a pointer lies in, at `offset` of an element of what a block holds. `target` is what the
+    /// pointer leads to the beginning of.
+    pub(crate) fn find_field(
+        &mut self,
+        holder: &Typed,
+        offset: u64,
+        target: Option<&Typed>,
+    ) -> Option<String> {
+        let held = &holder.owned.held;
+        let die = held.element().die?;
+        let Opened { file, layouts, .. } = &mut self.opened[die.file()];
+        let is_buffer = holder.owned.name.starts_with("alloc::vec::Vec<");
+        let target = target.map(|target| target.owned.held.element().name.as_str());
+        let steps = field::find_field(file, layouts, held, is_buffer, offset, target)?;
+        let mut short = |name: &str| names::short(name, &mut |_| None);
+        let path = field::write(&steps, &mut short);
+        // A value without fields is its own path.
+        Some(if path.is_empty() { short(&held.element().name) } else { path })
     }
 
     fn functions_at(&mut self, path: &Path, address: u64) -> Option<Rc<[Rc<Function>]>> {
@@ -94,8 +131,8 @@ impl Types {
     fn open(&mut self, path: &Path) -> Option<usize> {
         let number = self.opened.len();
         let file = File::open(path, u32::try_from(number).ok()?)?;
-        let (functions, sites, chains) = Default::default();
-        self.opened.push(Opened { file, functions, sites, chains });
+        let (functions, sites, layouts, chains) = Default::default();
+        self.opened.push(Opened { file, functions, sites, layouts, chains });
         Some(number)
     }
 

@@ -26,6 +26,11 @@ pub(crate) fn full(name: &str) -> String {
     write(name, &mut str::to_string)
 }
 
+/// Spells a type with what stands for its parameters: `Box<[u8]>` of `Box<[I]>`.
+pub(crate) fn substitute(name: &str, parameter: impl Fn(&str) -> Option<String>) -> String {
+    write(name, &mut |path| parameter(path).unwrap_or_else(|| path.to_string()))
+}
+
 /// Whether an argument is one that people don't write.
 pub(crate) fn is_default(argument: &str) -> bool {
     DEFAULTS.contains(&argument)
@@ -51,7 +56,7 @@ fn closure(kind: &str, path: &str, site: Option<String>) -> String {
         // An async fn has a name.
         _ if kind == "async fn" => format!("{kind} {}", last(around)),
         Some(site) => format!("{kind} at {site}"),
-        None => format!("{kind} in {}", last(around)),
+        None => kind.to_string(),
     }
 }
 
@@ -204,6 +209,7 @@ mod tests {
         check("a::g::{async_fn_env#0}", "async fn g");
         check("a::B<T>::{async_block_env#1}", "async block at src/a.rs:7");
         check("<dyn a::T>", "<dyn T>");
+        assert_eq!(substitute("a::B<[I], II>", |name| (name == "I").then(|| "u8".into())), "a::B<[u8], II>");
         check("", "");
     }
 

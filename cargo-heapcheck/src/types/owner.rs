@@ -90,7 +90,9 @@ fn is_allocator(function: &Function) -> bool {
 
 /// The first word on a block.
 fn establish(function: &Function) -> Option<(Owned, Certainty)> {
-    let of_type = function.generic("T").filter(|of| of.name != "_").map(uninit_of);
+    // A name of one letter is a parameter, which the old mangling does not fill in.
+    let is_known = |of: &&Named| of.die.is_some() || of.name.len() > 1;
+    let of_type = function.generic("T").filter(is_known).map(uninit_of);
     let of = function.of.as_deref().unwrap_or_default();
     let (module, name) = (function.module.as_str(), function.name.as_str());
     let within = |modules: &[&str]| modules.iter().any(|wanted| in_module(module, wanted));

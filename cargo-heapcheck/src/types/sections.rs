@@ -66,6 +66,9 @@ pub(crate) fn read_split(dwarf: &Dwarf, package: Option<&Package>, skeleton: &Un
     let header = split.units().next().ok()??;
     let mut unit = split.unit(header).ok()?;
     unit.copy_relocated_attributes(skeleton);
+    // The lines stay in the file that was linked.
+    unit.line_program = unit.line_program.or_else(|| skeleton.line_program.clone());
+    unit.comp_dir = unit.comp_dir.or_else(|| skeleton.comp_dir.clone());
     (unit.dwo_id == Some(id)).then_some((split, unit))
 }
 

@@ -1,0 +1,367 @@
+#![forbid(unsafe_code)]
+//! Which field of a block a pointer lies in, as a person writes it: `Node.children`.
+//!
+//! The offset is followed from the block's type down to a pointer. What std wraps around a value has no name of its own
+//! (`RefCell`, `Option`, `Mutex`, `Rc`, `Vec`), so a path shows only the fields that a person has declared. Debug
+//! information does not tell which variant an enum was in. So all that have a pointer there are followed, and of those
+//! the ones that can't lead to the block at the other end are dropped; what remains ambiguous is left out.
+
+use crate::types::file::{Die, File};
+use crate::types::function::read_generics;
+use crate::types::layout::{Layout, Layouts, Part, Shape};
+use crate::types::names::{last, split_generics};
+use crate::types::owner::Held;
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Into a type that has a name.
+    Type(String),
+    /// Into a field of it.
+    Field(String),
+    /// Into a variant of it.
+    Variant(String),
+    /// Into an element.
+    Index(Option<u64>),
+}
+
+/// A pointer that was found, and the way to it.
+#[derive(Clone, Debug)]
+struct Found {
+    steps: Vec<Step>,
+    /// The type that it points to; none when it may be any.
+    pointee: Option<String>,
+    is_pointer: bool,
+}
+
+/// Crates whose types only wrap what people put into them.
+const WRAPPERS: &[&str] = &["alloc", "core", "std", "hashbrown", "lock_api", "parking_lot", "once_cell"];
+/// How deep types are followed, and how many ways at most.
+const DEPTH_MAX: usize = 48;
+const WAYS_MAX: usize = 32;
+
+/// Finds the way to the pointer at `offset` of what a block is filled with. `target` is the type at the other end.
+pub(crate) fn find_field(
+    file: &mut File,
+    layouts: &mut Layouts,
+    held: &Held,
+    is_buffer: bool,
+    offset: u64,
+    target: Option<&str>,
+) -> Option<Vec<Step>> {
+    let element = held.element().die?;
+    let mut walk = Walk { file, layouts, found: Vec::new() };
+    let mut steps = Vec::new();
+    match held {
+        Held::One(_) => walk.follow(element, offset, is_buffer, None, &mut steps),
+        Held::Counted(_) => {
+            let align = walk.layouts.read(walk.file, element)?.align;
+            walk.follow(element, offset.checked_sub(align.max(16))?, false, None, &mut steps);
+        }
+        Held::Slice(_) | Held::CountedSlice(_) => {
+            steps.push(Step::Index(None));
+            walk.follow(element, offset, false, None, &mut steps);
+        }
+        Held::Table(_) => walk.follow_bucket(element, offset, &mut steps),
+    }
+    choose(walk.found, target)
+}
+
+/// Where in an element `offset` lies, in a block of `size` bytes whose elements have `stride`.
+pub(crate) fn within_element(held: &Held, stride: u64, size: u64, offset: u64) -> Option<u64> {
+    match held {
+        Held::One(_) | Held::Counted(_) => Some(offset),
+        Held::Slice(_) => offset.checked_rem(stride),
+        Held::CountedSlice(_) => offset.checked_sub(16)?.checked_rem(stride),
+        Held::Table(_) => {
+            // Buckets lie in front of their control bytes, the first one last; `hashbrown::raw::TableLayout`.
+            const GROUP: u64 = 16;
+            let end = |buckets: u64| stride.checked_mul(buckets)?.checked_next_multiple_of(GROUP);
+            let is_whole = |buckets: u64| end(buckets).is_some_and(|end| end + buckets + GROUP == size);
+            let end = end((1..40).map(|bits| 1 << bits).find(|buckets| is_whole(*buckets))?)?;
+            let behind = end.checked_sub(offset)?.checked_sub(1)?;
+            Some(stride - 1 - behind.checked_rem(stride)?)
+        }
+    }
+}
+
+struct Walk<'a> {
+    file: &'a mut File,
+    layouts: &'a mut Layouts,
+    found: Vec<Found>,
+}
+
+impl Walk<'_> {
+    /// Follows `offset` into the type at `die`. `wraps` says that the type around is one of std's; `element` is what a
+    /// container around consists of, because its pointer may have forgotten that.
+    fn follow(&mut self, die: Die, offset: u64, wraps: bool, element: Option<&str>, steps: &mut Vec<Step>) {
+        if steps.len() > DEPTH_MAX || self.found.len() >= WAYS_MAX {
+            return;
+        }
+        let Some(layout) = self.layouts.read(self.file, die).filter(|layout| offset < layout.size) else {
+            return;
+        };
+        match &layout.shape {
+            Shape::Pointer(to) if offset == 0 => {
+                let to = element
+                    .map(str::to_string)
+                    .or_else(|| Some(self.layouts.read(self.file, (*to)?)?.name.clone()));
+                let pointee = to.filter(|to| !is_any(to));
+                self.found.push(Found { steps: steps.clone(), pointee, is_pointer: true });
+            }
+            Shape::Plain if offset == 0 && layout.size == 8 => {
+                self.found.push(Found { steps: steps.clone(), pointee: None, is_pointer: false });
+            }
+            Shape::Pointer(_) | Shape::Plain => {}
+            Shape::Array(of) => {
+                let stride = self.layouts.read(self.file, *of).map_or(0, |of| of.size);
+                let Some(inner) = offset.checked_rem(stride) else { return };
+                steps.push(Step::Index(Some(offset / stride).filter(|_| !wraps)));
+                self.follow(*of, inner, wraps, element, steps);
+                steps.pop();
+            }
+            Shape::Parts(parts) | Shape::Variants(parts) => {
+                let is_union = matches!(layout.shape, Shape::Variants(_));
+                self.follow_parts(die, &layout, parts, is_union, offset, element, steps);
+            }
+        }
+    }
+
+    fn follow_parts(
+        &mut self,
+        die: Die,
+        layout: &Layout,
+        parts: &[Part],
+        is_variant: bool,
+        offset: u64,
+        element: Option<&str>,
+        steps: &mut Vec<Step>,
+    ) {
+        let wraps = is_wrapper(&layout.name);
+        let is_node = is_node(&layout.name);
+        let generic = if wraps { self.element_of(die, &layout.name) } else { None };
+        let element = generic.as_deref().or(element.filter(|_| wraps));
+        let before = steps.len();
+        if !wraps && !is_tuple(&layout.name) {
+            steps.push(Step::Type(layout.name.clone()));
+        }
+        for part in parts.iter().filter(|part| part.offset <= offset) {
+            let with_type = steps.len();
+            let name = part.name.as_deref().unwrap_or_default();
+            if is_variant {
+                steps.extend(variant_step(&layout.name, name));
+                // The fields of a variant are those of the enum, not of a type of their own.
+                self.follow_variant(part, offset - part.offset, wraps, element, steps);
+            } else {
+                steps.extend(field_step(name, wraps, is_node));
+                self.follow(part.of, offset - part.offset, wraps, element, steps);
+            }
+            steps.truncate(with_type);
+        }
+        steps.truncate(before);
+    }
+
+    fn follow_variant(
+        &mut self,
+        part: &Part,
+        offset: u64,
+        wraps: bool,
+        element: Option<&str>,
+        steps: &mut Vec<Step>,
+    ) {
+        let Some(layout) = self.layouts.read(self.file, part.of) else { return };
+        let Shape::Parts(fields) = &layout.shape else {
+            // A union has no variants with names, but fields.
+            return self.follow(part.of, offset, wraps, element, steps);
+        };
+        for field in fields.iter().filter(|field| field.offset <= offset) {
+            let before = steps.len();
+            steps.extend(field_step(field.name.as_deref().unwrap_or_default(), wraps, false));
+            self.follow(field.of, offset - field.offset, wraps, element, steps);
+            steps.truncate(before);
+        }
+    }
+
+    /// A bucket of a hash table: a key and a value, or a key alone.
+    fn follow_bucket(&mut self, element: Die, offset: u64, steps: &mut Vec<Step>) {
+        let Some(layout) = self.layouts.read(self.file, element) else { return };
+        let pair = match &layout.shape {
+            Shape::Parts(parts) if is_tuple(&layout.name) && parts.len() == 2 => parts.as_slice(),
+            _ => &[],
+        };
+        let is_set = layout.name.ends_with(", ())");
+        if pair.is_empty() || is_set {
+            steps.push(Step::Index(None));
+        }
+        for part in pair.iter().filter(|part| part.offset <= offset) {
+            let before = steps.len();
+            if !is_set {
+                let is_key = part.name.as_deref() == Some("__0");
+                steps.push(Step::Field(if is_key { "keys" } else { "values" }.into()));
+                steps.push(Step::Index(None));
+            }
+            self.follow(part.of, offset - part.offset, false, None, steps);
+            steps.truncate(before);
+        }
+        if pair.is_empty() {
+            self.follow(element, offset, false, None, steps);
+        }
+        steps.clear();
+    }
+
+    /// What a container of std consists of: its buffer's pointer may be one to bytes.
+    fn element_of(&mut self, die: Die, name: &str) -> Option<String> {
+        const CONTAINERS: &[&str] = &["Vec", "RawVec", "VecDeque", "RawTable"];
+        CONTAINERS.contains(&last(split_generics(name).0)).then_some(())?;
+        let generics = read_generics(self.file, die);
+        generics.into_iter().find(|(parameter, _)| parameter == "T").map(|(_, of)| of.name)
+    }
+}
+
+/// The way that is left when all that can't be are dropped.
+fn choose(mut found: Vec<Found>, target: Option<&str>) -> Option<Vec<Step>> {
+    if found.iter().any(|found| found.is_pointer) {
+        found.retain(|found| found.is_pointer);
+    }
+    let fits = |found: &Found| match (target, &found.pointee) {
+        (Some(target), Some(pointee)) => {
+            // The parent of a node may be of the other kind.
+            pointee == target || (is_node(pointee) && is_node(target))
+        }
+        _ => true,
+    };
+    if found.iter().any(fits) {
+        found.retain(fits);
+    }
+    let first = found.first()?.steps.clone();
+    // Of what differs, the common beginning is still true.
+    let common = found.iter().fold(first.len(), |common, other| {
+        common.min(first.iter().zip(&other.steps).take_while(|(a, b)| a == b).count())
+    });
+    let is_whole = found.iter().all(|other| other.steps.len() == common);
+    let has_field = first[..common].iter().any(|step| !matches!(step, Step::Type(_)));
+    (is_whole || has_field).then(|| first[..common].to_vec())
+}
+
+/// Writes a path; `short` spells types.
+pub(crate) fn write(steps: &[Step], short: &mut dyn FnMut(&str) -> String) -> String {
+    let mut text = String::new();
+    for step in steps {
+        match step {
+            Step::Type(name) if text.is_empty() => text = short(name),
+            Step::Type(_) => {}
+            Step::Field(name) if text.is_empty() => text += name,
+            Step::Field(name) => text += &format!(".{name}"),
+            Step::Variant(name) => text += &format!("::{name}"),
+            Step::Index(Some(index)) => text += &format!("[{index}]"),
+            Step::Index(None) => text += "[..]",
+        }
+    }
+    text
+}
+
+fn field_step(name: &str, wraps: bool, is_node: bool) -> Option<Step> {
+    let name =
+        name.strip_prefix("__").filter(|number| number.bytes().all(|b| b.is_ascii_digit())).unwrap_or(name);
+    let name = match name {
+        "vals" if is_node => "values",
+        "keys" | "edges" | "parent" | "next" | "prev" if is_node => name,
+        _ if wraps || name.is_empty() => return None,
+        // A closure captures a variable by reference under a longer name.
+        _ => name.strip_prefix("_ref__").unwrap_or(name),
+    };
+    Some(Step::Field(name.to_string()))
+}
+
+fn variant_step(of: &str, name: &str) -> Option<Step> {
+    const TOLD: &[&str] = &["core::result::Result", "alloc::borrow::Cow"];
+    // The states of a future are numbers of the compiler.
+    let is_state = last(of).starts_with('{');
+    let is_told = (!is_wrapper(of) || TOLD.contains(&split_generics(of).0)) && !is_state && !name.is_empty();
+    is_told.then(|| Step::Variant(name.to_string()))
+}
+
+/// Whether a type only wraps what is in it.
+fn is_wrapper(name: &str) -> bool {
+    let first = name.split("::").next().unwrap_or_default();
+    WRAPPERS.contains(&first) || name.starts_with(['&', '*'])
+}
+
+/// Whether a type is a node of std's, whose fields are all that can be told.
+fn is_node(name: &str) -> bool {
+    const NODES: &[&str] = &[
+        "alloc::collections::btree::node::LeafNode",
+        "alloc::collections::btree::node::InternalNode",
+        "alloc::collections::linked_list::Node",
+    ];
+    NODES.contains(&split_generics(name).0)
+}
+
+fn is_tuple(name: &str) -> bool {
+    name.starts_with('(')
+}
+
+/// Whether a pointer to this type may lead to anything.
+fn is_any(name: &str) -> bool {
+    ["u8", "()", "void", "?", "{unnamed}"].contains(&name) || name.contains("dyn ") || name.contains("c_void")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::function::Named;
+
+    fn named() -> Named {
+        Named { name: "T".into(), die: None }
+    }
+
+    #[test]
+    fn an_offset_is_found_in_its_element() {
+        let check = |held: &Held, stride, size, offset, expected: Option<u64>| {
+            assert_eq!(
+                within_element(held, stride, size, offset),
+                expected,
+                "{held:?} {stride} {size} {offset}"
+            );
+        };
+        check(&Held::One(named()), 0, 24, 8, Some(8));
+        check(&Held::Slice(named()), 24, 96, 56, Some(8));
+        check(&Held::Slice(named()), 0, 96, 56, None);
+        check(&Held::CountedSlice(named()), 16, 48, 24, Some(8));
+        // Four buckets of 24 bytes, then 4 + 16 control bytes; the first bucket lies at 72.
+        check(&Held::Table(named()), 24, 116, 72, Some(0));
+        check(&Held::Table(named()), 24, 116, 64, Some(16));
+        check(&Held::Table(named()), 24, 116, 0, Some(0));
+        check(&Held::Table(named()), 24, 116, 100, None);
+        // Eight buckets of 12 bytes begin at 0 and end at 96; four of 20 bytes leave no gap either.
+        check(&Held::Table(named()), 20, 100, 60, Some(0));
+        // A gap in front: four buckets of 4 bytes end at 16.
+        check(&Held::Table(named()), 4, 36, 12, Some(0));
+        check(&Held::Table(named()), 4, 37, 12, None);
+        check(&Held::Table(named()), 0, 36, 12, None);
+    }
+
+    #[test]
+    fn of_several_ways_only_what_is_certain_is_told() {
+        let way = |steps: &[Step], pointee: Option<&str>| Found {
+            steps: steps.to_vec(),
+            pointee: pointee.map(str::to_string),
+            is_pointer: true,
+        };
+        let of = || Step::Type("a::Tree".into());
+        let field = |name: &str| Step::Field(name.into());
+        let variant = |name: &str| Step::Variant(name.into());
+        let left = [of(), field("at"), variant("Left"), field("0")];
+        let right = [of(), field("at"), variant("Right"), field("0")];
+        let check = |found: Vec<Found>, target: Option<&str>, expected: Option<&str>| {
+            let text = choose(found, target).map(|steps| write(&steps, &mut |name| last(name).to_string()));
+            assert_eq!(text.as_deref(), expected);
+        };
+        check(vec![way(&left, None)], None, Some("Tree.at::Left.0"));
+        check(vec![way(&left, Some("A")), way(&right, Some("B"))], Some("B"), Some("Tree.at::Right.0"));
+        check(vec![way(&left, Some("A")), way(&right, Some("A"))], Some("A"), Some("Tree.at"));
+        check(vec![way(&left, Some("A"))], Some("B"), Some("Tree.at::Left.0"));
+        check(vec![way(&[of(), variant("A")], None), way(&[of(), variant("B")], None)], None, None);
+        check(Vec::new(), None, None);
+    }
+}

@@ -1,0 +1,166 @@
+#![forbid(unsafe_code)]
+//! How a type lies in memory: its parts and where they begin, as debug information describes them.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use gimli::{AttributeValue, constants as dw};
+
+use crate::types::file::{Die, Entry, File, Next};
+use crate::types::function::type_name;
+
+/// A part of a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Its name; none of a base class.
+    pub(crate) name: Option<String>,
+    /// Where it begins.
+    pub(crate) offset: u64,
+    /// Its type.
+    pub(crate) of: Die,
+}
+
+/// What a type consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A pointer or reference to one thing.
+    Pointer(Option<Die>),
+    /// Parts side by side.
+    Parts(Vec<Part>),
+    /// Parts that lie on top of each other, by the name of the variant.
+    Variants(Vec<Part>),
+    /// Elements of one type.
+    Array(Die),
+    /// A number or something else without parts.
+    Plain,
+}
+
+/// A type in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// The name in full.
+    pub(crate) name: String,
+    /// The number of its bytes.
+    pub(crate) size: u64,
+    /// What it must be aligned to, where that is told.
+    pub(crate) align: u64,
+    /// What it consists of.
+    pub(crate) shape: Shape,
+}
+
+/// Types that were read before.
+#[derive(Default)]
+pub(crate) struct Layouts {
+    known: HashMap<Die, Option<Rc<Layout>>>,
+}
+
+impl Layouts {
+    /// Reads a type.
+    pub(crate) fn read(&mut self, file: &mut File, die: Die) -> Option<Rc<Layout>> {
+        if let Some(known) = self.known.get(&die) {
+            return known.clone();
+        }
+        let layout = self.read_anew(file, die).map(Rc::new);
+        self.known.insert(die, layout.clone());
+        layout
+    }
+
+    fn read_anew(&mut self, file: &mut File, die: Die) -> Option<Layout> {
+        let die = strip(file, die)?;
+        let (_, entry) = file.entry(die)?;
+        let number = |name| entry.attr_value(name).and_then(|value: AttributeValue<_>| value.udata_value());
+        let inner = |file: &File| file.referred(die, entry.attr_value(dw::DW_AT_type));
+        let mut size = number(dw::DW_AT_byte_size).unwrap_or(0);
+        let shape = match entry.tag() {
+            dw::DW_TAG_pointer_type | dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => {
+                size = 8;
+                Shape::Pointer(inner(file))
+            }
+            dw::DW_TAG_structure_type | dw::DW_TAG_class_type => {
+                let (parts, variants) = read_parts(file, die);
+                // A type with both has its shared fields nowhere: Rust puts everything into the variants.
+                if variants.is_empty() { Shape::Parts(parts) } else { Shape::Variants(variants) }
+            }
+            dw::DW_TAG_union_type => Shape::Variants(read_parts(file, die).0),
+            dw::DW_TAG_array_type => {
+                let element = inner(file)?;
+                let count = array_count(file, die);
+                if size == 0 {
+                    size = self.read(file, element).map_or(0, |element| element.size) * count;
+                }
+                Shape::Array(element)
+            }
+            _ => Shape::Plain,
+        };
+        Some(Layout {
+            name: type_name(file, die),
+            size,
+            align: number(dw::DW_AT_alignment).unwrap_or(1),
+            shape,
+        })
+    }
+}
+
+/// The type behind names and qualifiers of C.
+fn strip(file: &mut File, mut die: Die) -> Option<Die> {
+    // Longer chains of typedefs than this are none.
+    for _ in 0..16 {
+        let (_, entry) = file.entry(die)?;
+        let is_name =
+            [dw::DW_TAG_typedef, dw::DW_TAG_const_type, dw::DW_TAG_volatile_type, dw::DW_TAG_atomic_type]
+                .contains(&entry.tag());
+        if !is_name {
+            return Some(die);
+        }
+        die = file.referred(die, entry.attr_value(dw::DW_AT_type))?;
+    }
+    None
+}
+
+/// The members of a struct or union, and those of its variants.
+fn read_parts(file: &mut File, die: Die) -> (Vec<Part>, Vec<Part>) {
+    let mut found: Vec<(Die, Entry, bool, Option<String>)> = Vec::new();
+    file.visit(die, |content, here, entry, depth| match entry.tag() {
+        dw::DW_TAG_member | dw::DW_TAG_inheritance => {
+            // A part of the whole lies at depth 1, of a variant below the variant part and the variant.
+            let is_static = entry.has_attr(dw::DW_AT_external) || entry.has_attr(dw::DW_AT_declaration);
+            let is_discriminant = entry.has_attr(dw::DW_AT_artificial) && depth == 2;
+            if !is_static && !is_discriminant {
+                found.push((here, entry.clone(), depth > 1, content.text(entry, dw::DW_AT_name)));
+            }
+            Next::Over
+        }
+        dw::DW_TAG_variant_part | dw::DW_TAG_variant => Next::Into,
+        _ => Next::Over,
+    });
+    let (mut parts, mut variants) = (Vec::new(), Vec::new());
+    for (here, entry, is_variant, name) in found {
+        let offset = entry.attr_value(dw::DW_AT_data_member_location);
+        let offset = offset.and_then(|offset| offset.udata_value()).unwrap_or(0);
+        let Some(of) = file.referred(here, entry.attr_value(dw::DW_AT_type)) else { continue };
+        if is_variant {
+            // Of a future the member is a number, but its type has the name of the state.
+            let name =
+                file.entry(of).and_then(|(content, entry)| content.text(&entry, dw::DW_AT_name)).or(name);
+            variants.push(Part { name, offset, of });
+        } else {
+            parts.push(Part { name, offset, of });
+        }
+    }
+    (parts, variants)
+}
+
+fn array_count(file: &mut File, die: Die) -> u64 {
+    let mut count = 1;
+    file.visit(die, |_, _, entry, _| {
+        if entry.tag() == dw::DW_TAG_subrange_type {
+            let number =
+                |name| entry.attr_value(name).and_then(|value: AttributeValue<_>| value.udata_value());
+            count *= number(dw::DW_AT_count)
+                .or_else(|| number(dw::DW_AT_upper_bound).map(|last| last.saturating_add(1)))
+                .unwrap_or(0);
+        }
+        Next::Over
+    });
+    count
+}

@@ -1,0 +1,178 @@
+#![forbid(unsafe_code)]
+//! What leaked blocks are, and which fields close a cycle: a package with a leak of every type, each with its claims, in
+//! the builds that people make.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use heapcheck_tests::fixture::Fixture;
+use serde_json::Value;
+
+/// Types with the number of their blocks.
+type Blocks = BTreeMap<String, u64>;
+
+/// What a test of the fixture claims, or what was found in it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Told {
+    blocks: Blocks,
+    /// The fields of a cycle, in the order of the pointers.
+    fields: Vec<String>,
+}
+
+/// How well claims were met.
+#[derive(Debug, Default)]
+struct Score {
+    blocks: u64,
+    right: u64,
+    cycles: u64,
+    right_cycles: u64,
+    differences: String,
+}
+
+#[test]
+fn every_block_has_its_type_and_every_cycle_its_fields_in_a_debug_build() {
+    let score = run("", &[]);
+    assert!(score.right == score.blocks && score.right_cycles == score.cycles, "{score:#?}");
+}
+
+#[test]
+fn nearly_all_have_in_an_optimised_build() {
+    let score = run("--release", &[]);
+    tell("with -O3", &score);
+    assert!(score.right * 100 >= score.blocks * 95, "{score:#?}");
+    assert!(score.right_cycles * 100 >= score.cycles * 95, "{score:#?}");
+}
+
+#[test]
+fn names_and_lines_are_enough_for_types() {
+    let score = run("--release", &[("CARGO_PROFILE_RELEASE_DEBUG", "0")]);
+    tell("with -O3 and no debug information of types", &score);
+    assert!(score.right * 100 >= score.blocks * 95, "{score:#?}");
+    assert_eq!(score.right_cycles, 0, "fields can't be known without types");
+}
+
+#[test]
+fn debug_information_may_be_split_off() {
+    for way in ["unpacked", "packed"] {
+        let score = run("", &[("CARGO_PROFILE_DEV_SPLIT_DEBUGINFO", way)]);
+        assert!(score.right == score.blocks && score.right_cycles == score.cycles, "{way}: {score:#?}");
+    }
+}
+
+#[test]
+fn debug_information_may_be_compressed() {
+    let score = run("", &[("RUSTFLAGS", "-Clink-arg=-Wl,--compress-debug-sections=zlib")]);
+    assert!(score.right == score.blocks && score.right_cycles == score.cycles, "{score:#?}");
+}
+
+#[test]
+fn a_build_that_was_not_made_for_it_is_read_as_well() {
+    let score = run("--no-rebuild", &[]);
+    assert!(score.right == score.blocks && score.right_cycles == score.cycles, "{score:#?}");
+}
+
+fn tell(build: &str, score: &Score) {
+    eprintln!(
+        "types {build}: {} of {} blocks, {} of {} cycles",
+        score.right, score.blocks, score.right_cycles, score.cycles
+    );
+}
+
+/// Runs the fixture, and compares each of its tests with its claims.
+fn run(arguments: &str, environment: &[(&str, &str)]) -> Score {
+    let fixture = Fixture::new("types");
+    let mut command = fixture.command(&format!("test {arguments}"));
+    let output = command.envs(environment.iter().copied()).output().unwrap();
+    assert_eq!(output.status.code(), Some(23), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = fixture.command("report --format json").output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let claims = read_claims(&fixture);
+    let mut found = read_report(&report);
+    let mut score = Score::default();
+    for (test, claim) in claims {
+        let found = found.remove(&test).unwrap_or_default();
+        let count = |blocks: &Blocks| blocks.values().sum::<u64>();
+        let common =
+            claim.blocks.iter().map(|(name, blocks)| found.blocks.get(name).unwrap_or(&0).min(blocks));
+        score.right += common.sum::<u64>();
+        score.blocks += count(&claim.blocks).max(count(&found.blocks));
+        let is_met = claim.fields.is_empty() || turned(&found.fields).any(|fields| fields == claim.fields);
+        score.cycles += u64::from(!claim.fields.is_empty());
+        score.right_cycles += u64::from(!claim.fields.is_empty() && is_met);
+        if claim.blocks != found.blocks || !is_met {
+            score.differences += &format!("{test}\n  claims {claim:?}\n  found  {found:?}\n");
+        }
+    }
+    assert!(found.is_empty(), "tests without claims leak: {found:#?}");
+    score
+}
+
+/// The claims above each test: `//= 2 x TYPE` and `//~ FIELD`; a line is given as so many below that of the function.
+fn read_claims(fixture: &Fixture) -> BTreeMap<String, Told> {
+    let mut claims = BTreeMap::new();
+    for file in fs::read_dir(fixture.path().join("src")).unwrap().map(|file| file.unwrap().path()) {
+        let module = file.file_stem().unwrap().to_str().unwrap().to_string();
+        let mut claim = Told::default();
+        for (number, line) in (1..).zip(fs::read_to_string(&file).unwrap().lines()) {
+            if let Some(block) = line.strip_prefix("//= ") {
+                let (count, name) = block.split_once(" x ").unwrap_or(("1", block));
+                claim.blocks.insert(name.to_string(), count.parse().unwrap());
+            } else if let Some(field) = line.strip_prefix("//~ ") {
+                claim.fields.push(field.to_string());
+            } else if let Some(rest) = line.strip_prefix("fn ").filter(|_| !claim.blocks.is_empty()) {
+                let mut told = std::mem::take(&mut claim);
+                told.blocks =
+                    told.blocks.into_iter().map(|(name, n)| (with_line(&name, number), n)).collect();
+                let test = rest.split('(').next().unwrap();
+                claims.insert(format!("{module}::{test}"), told);
+            }
+        }
+    }
+    assert!(claims.len() > 50, "the claims can't be read");
+    claims
+}
+
+/// `src/a.rs:12` of `src/a.rs:+2` in a function of line 10.
+fn with_line(name: &str, line: u64) -> String {
+    match name.split_once(":+") {
+        Some((before, after)) => {
+            let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap();
+            format!("{before}:{}{}", line + after[..digits].parse::<u64>().unwrap(), &after[digits..])
+        }
+        None => name.to_string(),
+    }
+}
+
+/// What the report says of each test. A cycle tells its types once, each with the number of its blocks.
+fn read_report(report: &Value) -> BTreeMap<String, Told> {
+    let mut found: BTreeMap<String, Told> = BTreeMap::new();
+    let name = |value: &Value| value["type"].as_str().unwrap_or("?").to_string();
+    for leak in report["leaks"].as_array().unwrap() {
+        let told = found.entry(leak["test"].as_str().unwrap().to_string()).or_default();
+        let members = leak["members"].as_array().unwrap();
+        if members.is_empty() {
+            *told.blocks.entry(name(leak)).or_default() += leak["blocks"].as_u64().unwrap();
+        }
+        let mut seen: Vec<String> = Vec::new();
+        for member in members {
+            told.fields.push(member["field"].as_str().unwrap_or("?").to_string());
+            if !seen.contains(&name(member)) {
+                seen.push(name(member));
+                *told.blocks.entry(name(member)).or_default() += member["alike"].as_u64().unwrap();
+            }
+        }
+        for other in leak["others"].as_array().unwrap() {
+            *told.blocks.entry(name(other)).or_default() += other["blocks"].as_u64().unwrap();
+        }
+    }
+    found
+}
+
+/// A circle, begun at each of its members.
+fn turned(fields: &[String]) -> impl Iterator<Item = Vec<String>> {
+    (0..fields.len().max(1)).map(|at| {
+        let mut turned = fields.to_vec();
+        turned.rotate_left(at);
+        turned
+    })
+}
