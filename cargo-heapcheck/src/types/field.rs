@@ -50,19 +50,18 @@ pub(crate) fn find_field(
     target: Option<&str>,
 ) -> Option<Vec<Step>> {
     let element = held.element().die?;
-    let mut walk = Walk { file, layouts, found: Vec::new() };
-    let mut steps = Vec::new();
+    let mut walk = Walk { file, layouts, steps: Vec::new(), found: Vec::new() };
     match held {
-        Held::One(_) => walk.follow(element, offset, is_buffer, None, &mut steps),
+        Held::One(_) => walk.follow(element, offset, is_buffer, None),
         Held::Counted(_) => {
             let align = walk.layouts.read(walk.file, element)?.align;
-            walk.follow(element, offset.checked_sub(align.max(16))?, false, None, &mut steps);
+            walk.follow(element, offset.checked_sub(align.max(16))?, false, None);
         }
         Held::Slice(_) | Held::CountedSlice(_) => {
-            steps.push(Step::Index(None));
-            walk.follow(element, offset, false, None, &mut steps);
+            walk.steps.push(Step::Index(None));
+            walk.follow(element, offset, false, None);
         }
-        Held::Table(_) => walk.follow_bucket(element, offset, &mut steps),
+        Held::Table(_) => walk.follow_bucket(element, offset),
     }
     choose(walk.found, target)
 }
@@ -88,14 +87,16 @@ pub(crate) fn within_element(held: &Held, stride: u64, size: u64, offset: u64) -
 struct Walk<'a> {
     file: &'a mut File,
     layouts: &'a mut Layouts,
+    /// The way to where it is.
+    steps: Vec<Step>,
     found: Vec<Found>,
 }
 
 impl Walk<'_> {
     /// Follows `offset` into the type at `die`. `wraps` says that the type around is one of std's; `element` is what a
     /// container around consists of, because its pointer may have forgotten that.
-    fn follow(&mut self, die: Die, offset: u64, wraps: bool, element: Option<&str>, steps: &mut Vec<Step>) {
-        if steps.len() > DEPTH_MAX || self.found.len() >= WAYS_MAX {
+    fn follow(&mut self, die: Die, offset: u64, wraps: bool, element: Option<&str>) {
+        if self.steps.len() > DEPTH_MAX || self.found.len() >= WAYS_MAX {
             return;
         }
         let Some(layout) = self.layouts.read(self.file, die).filter(|layout| offset < layout.size) else {
@@ -107,22 +108,22 @@ impl Walk<'_> {
                     .map(str::to_string)
                     .or_else(|| Some(self.layouts.read(self.file, (*to)?)?.name.clone()));
                 let pointee = to.filter(|to| !is_any(to));
-                self.found.push(Found { steps: steps.clone(), pointee, is_pointer: true });
+                self.found.push(Found { steps: self.steps.clone(), pointee, is_pointer: true });
             }
             Shape::Plain if offset == 0 && layout.size == 8 => {
-                self.found.push(Found { steps: steps.clone(), pointee: None, is_pointer: false });
+                self.found.push(Found { steps: self.steps.clone(), pointee: None, is_pointer: false });
             }
             Shape::Pointer(_) | Shape::Plain => {}
             Shape::Array(of) => {
                 let stride = self.layouts.read(self.file, *of).map_or(0, |of| of.size);
                 let Some(inner) = offset.checked_rem(stride) else { return };
-                steps.push(Step::Index(Some(offset / stride).filter(|_| !wraps)));
-                self.follow(*of, inner, wraps, element, steps);
-                steps.pop();
+                self.steps.push(Step::Index(Some(offset / stride).filter(|_| !wraps)));
+                self.follow(*of, inner, wraps, element);
+                self.steps.pop();
             }
             Shape::Parts(parts) | Shape::Variants(parts) => {
                 let is_union = matches!(layout.shape, Shape::Variants(_));
-                self.follow_parts(die, &layout, parts, is_union, offset, element, steps);
+                self.follow_parts(die, &layout, parts, is_union, offset, element);
             }
         }
     }
@@ -135,55 +136,47 @@ impl Walk<'_> {
         is_variant: bool,
         offset: u64,
         element: Option<&str>,
-        steps: &mut Vec<Step>,
     ) {
         let wraps = is_wrapper(&layout.name);
         let is_node = is_node(&layout.name);
         let generic = if wraps { self.element_of(die, &layout.name) } else { None };
         let element = generic.as_deref().or(element.filter(|_| wraps));
-        let before = steps.len();
+        let before = self.steps.len();
         if !wraps && !is_tuple(&layout.name) {
-            steps.push(Step::Type(layout.name.clone()));
+            self.steps.push(Step::Type(layout.name.clone()));
         }
         for part in parts.iter().filter(|part| part.offset <= offset) {
-            let with_type = steps.len();
+            let with_type = self.steps.len();
             let name = part.name.as_deref().unwrap_or_default();
             if is_variant {
-                steps.extend(variant_step(&layout.name, name));
+                self.steps.extend(variant_step(&layout.name, name));
                 // The fields of a variant are those of the enum, not of a type of their own.
-                self.follow_variant(part, offset - part.offset, wraps, element, steps);
+                self.follow_variant(part, offset - part.offset, wraps, element);
             } else {
-                steps.extend(field_step(name, wraps, is_node));
-                self.follow(part.of, offset - part.offset, wraps, element, steps);
+                self.steps.extend(field_step(name, wraps, is_node));
+                self.follow(part.of, offset - part.offset, wraps, element);
             }
-            steps.truncate(with_type);
+            self.steps.truncate(with_type);
         }
-        steps.truncate(before);
+        self.steps.truncate(before);
     }
 
-    fn follow_variant(
-        &mut self,
-        part: &Part,
-        offset: u64,
-        wraps: bool,
-        element: Option<&str>,
-        steps: &mut Vec<Step>,
-    ) {
+    fn follow_variant(&mut self, part: &Part, offset: u64, wraps: bool, element: Option<&str>) {
         let Some(layout) = self.layouts.read(self.file, part.of) else { return };
         let Shape::Parts(fields) = &layout.shape else {
             // A union has no variants with names, but fields.
-            return self.follow(part.of, offset, wraps, element, steps);
+            return self.follow(part.of, offset, wraps, element);
         };
         for field in fields.iter().filter(|field| field.offset <= offset) {
-            let before = steps.len();
-            steps.extend(field_step(field.name.as_deref().unwrap_or_default(), wraps, false));
-            self.follow(field.of, offset - field.offset, wraps, element, steps);
-            steps.truncate(before);
+            let before = self.steps.len();
+            self.steps.extend(field_step(field.name.as_deref().unwrap_or_default(), wraps, false));
+            self.follow(field.of, offset - field.offset, wraps, element);
+            self.steps.truncate(before);
         }
     }
 
     /// A bucket of a hash table: a key and a value, or a key alone.
-    fn follow_bucket(&mut self, element: Die, offset: u64, steps: &mut Vec<Step>) {
+    fn follow_bucket(&mut self, element: Die, offset: u64) {
         let Some(layout) = self.layouts.read(self.file, element) else { return };
         let pair = match &layout.shape {
             Shape::Parts(parts) if is_tuple(&layout.name) && parts.len() == 2 => parts.as_slice(),
@@ -191,22 +184,22 @@ impl Walk<'_> {
         };
         let is_set = layout.name.ends_with(", ())");
         if pair.is_empty() || is_set {
-            steps.push(Step::Index(None));
+            self.steps.push(Step::Index(None));
         }
         for part in pair.iter().filter(|part| part.offset <= offset) {
-            let before = steps.len();
+            let before = self.steps.len();
             if !is_set {
                 let is_key = part.name.as_deref() == Some("__0");
-                steps.push(Step::Field(if is_key { "keys" } else { "values" }.into()));
-                steps.push(Step::Index(None));
+                self.steps.push(Step::Field(if is_key { "keys" } else { "values" }.into()));
+                self.steps.push(Step::Index(None));
             }
-            self.follow(part.of, offset - part.offset, false, None, steps);
-            steps.truncate(before);
+            self.follow(part.of, offset - part.offset, false, None);
+            self.steps.truncate(before);
         }
         if pair.is_empty() {
-            self.follow(element, offset, false, None, steps);
+            self.follow(element, offset, false, None);
         }
-        steps.clear();
+        self.steps.clear();
     }
 
     /// What a container of std consists of: its buffer's pointer may be one to bytes.

@@ -45,7 +45,7 @@ impl Function {
 
     /// Reads a demangled name.
     pub(crate) fn from_text(text: &str) -> Self {
-        let (of, implemented, path) = match split_self(text) {
+        let (of, implemented, path) = match split_self(text).or_else(|| split_impl(text)) {
             Some((of, implemented, rest)) => (Some(of), implemented, rest),
             None => (None, None, text),
         };
@@ -111,6 +111,18 @@ fn split_self(text: &str) -> Option<(&str, Option<&str>, &str)> {
         }
     }
     None
+}
+
+/// The same of `a::b::<impl Trait for T>::f`, as the old mangling has it.
+fn split_impl(text: &str) -> Option<(&str, Option<&str>, &str)> {
+    let (_, inner) = text.split_once("::<impl ")?;
+    // The type has no closing bracket of its own behind which a path goes on.
+    let (inner, rest) = inner.rsplit_once(">::")?;
+    let rest = rest.rsplit("::").next().unwrap_or(rest);
+    match inner.rsplit_once(" for ") {
+        Some((implemented, of)) => Some((of, Some(implemented), rest)),
+        None => Some((inner, None, rest)),
+    }
 }
 
 /// The path, and what stands in its last brackets: `a::f::<T>`, `a::f<T>`.
@@ -316,6 +328,13 @@ mod tests {
         check("<alloc::vec::Vec<u8> as app::Own>::make", "app", "make", &["u8"]);
         check("<str as alloc::string::ToString>::to_string", "alloc::str", "to_string", &[]);
         check("main", "", "main", &[]);
+        check("alloc::slice::<impl [T]>::to_vec", "alloc::slice", "to_vec", &[]);
+        check(
+            "alloc::boxed::convert::<impl core::convert::From<&str> for alloc::boxed::Box<str>>::from",
+            "alloc::boxed",
+            "from",
+            &["str"],
+        );
         check("<", "", "<", &[]);
     }
 }

@@ -202,6 +202,16 @@ fn refine(owned: &mut Owned, certainty: &mut Certainty, function: &Function) {
                 *certainty = Certainty::Sure;
             }
         }
+        Held::One(element) if *certainty == Certainty::Any => {
+            // Made of a type without a size: what std copies is an element of it.
+            let is_text = element.name == "u8" && of.starts_with("alloc::boxed::Box<str");
+            let boxed = format!("alloc::boxed::Box<[{}]>", element.name);
+            if is_text || of == boxed {
+                owned.name = if is_text { "alloc::boxed::Box<str>".into() } else { boxed };
+                owned.held = Held::Slice(element.clone());
+                *certainty = Certainty::Sure;
+            }
+        }
         Held::CountedSlice(element) if element.name == "u8" && *certainty == Certainty::Any => {
             let is_str = |owner: &str| of.starts_with(&format!("{owner}<str"));
             if is_str("alloc::rc::Rc") || is_str("alloc::sync::Arc") {
