@@ -109,8 +109,8 @@ impl Types {
         let steps = field::find_field(file, layouts, held, is_buffer, offset, target)?;
         let mut short = |name: &str| names::short(name, &mut |_| None);
         let path = field::write(&steps, &mut short);
-        // A value without fields is its own path.
-        Some(if path.is_empty() { short(&held.element().name) } else { path })
+        // A value that only std wraps has no field.
+        Some(path).filter(|path| !path.is_empty())
     }
 
     fn functions_at(&mut self, path: &Path, address: u64) -> Option<Rc<[Rc<Function>]>> {

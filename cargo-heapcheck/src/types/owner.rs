@@ -282,11 +282,22 @@ fn owner_of_one(name: &str) -> String {
             true => format!("alloc::collections::btree::set::BTreeSet<{}>", of[0]),
             false => format!("alloc::collections::btree::map::BTreeMap<{}, {}>", of[0], of[1]),
         }
+    } else if let Some(of) = first("std::sync::mpmc::list::Block").or_else(|| channel_of(name)) {
+        format!("std::sync::mpsc::Channel<{of}>")
     } else if let Some(of) = first("tokio::runtime::task::core::Cell") {
         format!("tokio::task<{of}>")
     } else {
         format!("alloc::boxed::Box<{name}>")
     }
+}
+
+/// What goes through a channel of which both ends share the block of this type.
+fn channel_of(name: &str) -> Option<String> {
+    let channel = arguments_of(name, "std::sync::mpmc::counter::Counter")?[0].to_string();
+    let of = ["list", "array", "zero"]
+        .iter()
+        .find_map(|kind| arguments_of(&channel, &format!("std::sync::mpmc::{kind}::Channel")))?;
+    Some(of[0].to_string())
 }
 
 fn owner_of_table(name: &str) -> String {

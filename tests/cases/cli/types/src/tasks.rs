@@ -32,8 +32,7 @@ fn a_future_of_an_async_block() {
     lose(future);
 }
 
-//= Box<Counter<Channel<Message>>>
-//= Box<Block<Message>>
+//= 2 x Channel<Message>
 //= String
 #[test]
 fn a_channel() {
