@@ -28,6 +28,7 @@ use crate::runtime;
 use crate::symbols::Symbols;
 use crate::tally::{self, Counts, Entry};
 use crate::verdict::Verdict;
+use crate::why;
 use crate::wrapper;
 
 type Sources = &'static [(&'static str, &'static str)];
@@ -69,6 +70,9 @@ impl Testing {
         let status = status.map_err(|error| {
             Complaint::no_verdict(format!("cannot run `{}`: {error}", command.get_program().display()))
         })?;
+        if let Some(pattern) = plan.why.as_deref().filter(|_| !why::was_answered(&run)) {
+            eprint!("{}", why::no_match(pattern));
+        }
         let ending = sum_up(&run, status.success());
         if tally::read(&run).iter().any(|entry| entry.verdict == Verdict::Leaked) {
             profile::write_all(&run, &explain_run(&run, &mut Symbols::default())?);

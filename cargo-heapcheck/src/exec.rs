@@ -23,6 +23,7 @@ use crate::run::Run;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::verdict::{Verdict, judge, judge_without_leaks};
+use crate::why;
 
 /// What to run.
 #[derive(Debug)]
@@ -63,16 +64,22 @@ impl Exec {
             (false, false) => Verdict::Unchecked,
             (false, true) => judge(&records, Some(pid), path, Some(status)),
         };
+        let answers = self.plan.why.as_deref().map(|why| why::find(why, &records, &mut Symbols::default()));
+        let look = self.asked.on_stderr();
         let rest = judge_without_leaks(&records, Some(pid), path, Some(status));
         let explained = explain_excused(&unit, records, verdict, rest, &self.plan, &mut Symbols::default());
         ledger::add(&run, &explained)?;
         tally::add(&run, &Entry::of(&explained))?;
         if explained.verdict != Verdict::Clean || !explained.excused.is_empty() {
             let more = if explained.verdict == Verdict::Leaked { human::more() } else { String::new() };
-            eprint!("\n{}{more}", human::render(&explained, self.asked.on_stderr()));
+            eprint!("\n{}{more}", human::render(&explained, look));
             profile::write_unit(&run, &explained);
             profile::write_all(&run, std::slice::from_ref(&explained));
             eprint!("{}", profile::hint(&run.link(), "cargo heapcheck report"));
+        }
+        if let (Some(pattern), Some(answers)) = (&self.plan.why, answers) {
+            let text = if answers.is_empty() { why::no_match(pattern) } else { why::render(&answers, look) };
+            eprint!("\n{text}");
         }
         Ok(match (own_code(status), explained.verdict) {
             (0, Verdict::Clean) => Ending::Clean.code(),
@@ -92,6 +99,7 @@ impl Exec {
             stacks: settings.depth.once(),
             children: settings.children.clone().into(),
             suppressions: self.plan.leak_files.clone(),
+            asks_why: self.plan.why.is_some(),
         }
     }
 }

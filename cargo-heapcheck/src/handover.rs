@@ -165,6 +165,7 @@ impl Handover {
             stacks,
             children,
             suppressions: self.plan.leak_files.clone(),
+            asks_why: self.plan.why.is_some(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use heapcheck_rt::options::Stacks;
+use heapcheck_rt::options::{Mode, Stacks};
 
 /// What a checked program gets.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct Injection {
     pub(crate) children: OsString,
     /// Files of suppressions, as the runtime reads them.
     pub(crate) suppressions: Vec<PathBuf>,
+    /// Whether the record says what holds the live blocks.
+    pub(crate) asks_why: bool,
 }
 
 impl Injection {
@@ -35,6 +37,10 @@ impl Injection {
             .env("HEAPCHECK_EXITCODE", "0");
         // The tool has read what the person set; it may name files that only the tool understands.
         command.env_remove("HEAPCHECK_SUPPRESSIONS");
+        // What draconian reports is mostly alive, and the question is who keeps it.
+        if self.asks_why || self.mode == Mode::Draconian.name() {
+            command.env("HEAPCHECK_WHY", "1");
+        }
         if let Some((first, rest)) = self.suppressions.split_first() {
             let list = rest.iter().fold(first.clone().into_os_string(), |mut list, path| {
                 list.push(":");

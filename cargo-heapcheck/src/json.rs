@@ -7,6 +7,7 @@ use crate::excused::Excused;
 use crate::explain::{Branch, Explained, Explanation};
 use crate::symbols::Frame;
 use crate::verdict::Verdict;
+use crate::why::Way;
 
 /// Changes when a reader of the last one would misread.
 const VERSION: u32 = 1;
@@ -85,6 +86,7 @@ fn leak_value(unit: &Explained, leak: &Explanation) -> Value {
         "threads": leak.threads,
         "also": leak.also.iter().map(|(place, blocks)| json!({ "place": place, "blocks": blocks }))
             .collect::<Vec<_>>(),
+        "held_by": leak.held_by.as_ref().map(Way::value),
         "help": leak.help,
         "signature": leak.signature,
         "truncated": leak.is_truncated,

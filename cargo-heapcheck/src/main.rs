@@ -17,6 +17,7 @@ mod symbols;
 mod plumbing;
 mod verdict;
 mod shape;
+mod why;
 mod excused;
 mod explain;
 mod excuse;

@@ -28,6 +28,7 @@ use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::trial::{Harness, Told, timed_out};
 use crate::verdict::{Verdict, judge, judge_without_leaks};
+use crate::why;
 
 /// The word by which the tool knows that it is called as the runner.
 pub(crate) const FACE: &str = "__runner";
@@ -74,7 +75,7 @@ fn run_one(harness: &Harness, name: &str) -> Result<u8, Complaint> {
     if !harness.asked.is_live {
         print!("{}", told.output);
     }
-    eprint!("{}", told.text);
+    eprint!("{}{}", told.text, told.why);
     Ok(if told.verdict.is_fine() { Ending::Clean } else { Ending::Failed }.code())
 }
 
@@ -112,11 +113,14 @@ fn outcome(harness: &Harness, name: &str, told: Result<Told, Complaint>) -> Resu
         if harness.asked.shows_output && !told.output.is_empty() {
             print!("---- {name} stdout ----\n{}", told.output);
         }
+        if !told.why.is_empty() {
+            print!("---- {name}: why it is alive ----\n{}", told.why);
+        }
         return Ok(());
     }
     let output = if harness.asked.is_live { "" } else { told.output.as_str() };
     let gap = if output.is_empty() || told.text.is_empty() { "" } else { "\n" };
-    Err(format!("{output}{gap}{}", told.text).into())
+    Err(format!("{output}{gap}{}{}", told.text, told.why).into())
 }
 
 /// A program that is no harness: `cargo run`, an example, a bench, a test with its own `main`, a doctest.
@@ -158,6 +162,12 @@ fn run_once(
     let rest = judge_without_leaks(&records, handover.first_pid(pid), program, Some(status));
     // Merged doctests say with another status that one of them has failed, by a leak or otherwise: nothing can be excused.
     let is_one_leak = !is_leak_of_doctest || status.code() == Some(Ending::Leaked.code().into());
+    if let Some(pattern) = &handover.plan.why {
+        let answer = why::answer(pattern, &records, &handover.run, handover.asked.on_stderr());
+        if !answer.is_empty() {
+            let _ = write!(std::io::stderr(), "\n{answer}");
+        }
+    }
     let mut symbols = Symbols::default();
     let explained = match is_one_leak {
         true => explain_excused(&unit, records, verdict, rest, &handover.plan, &mut symbols),

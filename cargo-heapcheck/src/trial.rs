@@ -27,6 +27,7 @@ use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::verdict::{Verdict, fails_by_attribute, judge, judge_without_leaks, signal_name};
+use crate::why;
 
 /// What all tests of a harness share.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct Told {
     pub(crate) output: String,
     /// What there is to say about it.
     pub(crate) text: String,
+    /// Why what was asked for is alive.
+    pub(crate) why: String,
 }
 
 /// One try.
@@ -156,17 +159,26 @@ impl Harness {
 
     fn tell(&self, attempt: Attempt, remark: &str) -> Result<Told, Complaint> {
         let Attempt { unit, verdict, rest, output, why } = attempt;
+        let answer = match &self.handover.plan.why {
+            Some(pattern) if verdict != Verdict::Failed => why::answer(
+                pattern,
+                &unit.read_records()?,
+                &self.handover.run,
+                self.handover.asked.on_stdout(),
+            ),
+            _ => String::new(),
+        };
         if !matches!(verdict, Verdict::Leaked | Verdict::None(_)) {
             let text = why + &self.tell_besides(&unit, &verdict)?;
             unit.remove();
-            return Ok(Told { verdict, output, text });
+            return Ok(Told { verdict, output, text, why: answer });
         }
         let (plan, records) = (&self.handover.plan, unit.read_records()?);
         let explained = explain_excused(&unit, records, verdict, rest, plan, &mut Symbols::default());
         ledger::add(&self.handover.run, &explained)?;
         profile::write_unit(&self.handover.run, &explained);
         let text = format!("{why}{remark}{}", human::render(&explained, self.handover.asked.on_stdout()));
-        Ok(Told { verdict: explained.verdict, output, text })
+        Ok(Told { verdict: explained.verdict, output, text, why: answer })
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use heapcheck_rt::options::{Mode, Stacks};
 
@@ -161,13 +161,17 @@ struct CheckFlags {
     /// The profile of the settings [default: default]
     #[arg(long, value_name = "NAME")]
     heapcheck_profile: Option<String>,
+    /// Tell what keeps blocks alive whose type, function or `file:line` has this in it
+    #[arg(long, value_name = "PATTERN", value_parser = NonEmptyStringValueParser::new())]
+    why: Option<String>,
 }
 
 impl CheckFlags {
     fn flags(self, stacks: Option<String>, no_rebuild: bool) -> Flags {
         let said = Said {
             mode: self.mode,
-            stacks,
+            // A short stack may end before the line that is asked for.
+            stacks: stacks.or_else(|| self.why.as_ref().map(|_| Stacks::Full.name().to_string())),
             max_leaked_bytes: self.max_leaked_bytes,
             timeout: self.timeout,
             rerun: None,
@@ -175,7 +179,13 @@ impl CheckFlags {
             children: self.follow_children.then(|| "all".to_string()),
             no_rebuild: no_rebuild.then_some(true),
         };
-        Flags { said, config: self.config, profile: self.heapcheck_profile, suppressions: self.suppressions }
+        Flags {
+            said,
+            config: self.config,
+            profile: self.heapcheck_profile,
+            suppressions: self.suppressions,
+            why: self.why,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::arena::Buf;
 use crate::classify::Leaks;
 use crate::contract::Print;
 use crate::findings::{Findings, kind_of};
+use crate::held::Ways;
 use crate::record_state::{FdSink, PATH_MAX, RecordState};
 use crate::request::Request;
 use crate::lock::Held;
@@ -165,6 +166,19 @@ impl Recorder {
                 writer.leak(leak)?;
             }
             writer.totals(&findings.totals)
+        });
+    }
+
+    /// Writes what holds the blocks that are alive, after the check that it belongs to.
+    pub(crate) fn write_held(&mut self, ways: &Ways<'_>, heap: &StoppedHeap) {
+        self.with(|writer, state| {
+            ways.each(heap, |held| {
+                for step in held.steps {
+                    write_trace(writer, state, step.trace)?;
+                }
+                write_trace(writer, state, held.trace)?;
+                writer.held(held)
+            })
         });
     }
 

@@ -10,6 +10,7 @@ use crate::arena::Buf;
 use crate::classify::{Leaks, classify};
 use crate::emit::{self, Recorder};
 use crate::findings::{Findings, kind_of, retained_of};
+use crate::held::Ways;
 use crate::heap::meta::{EARLY, IGNORED};
 use crate::intervals::Span;
 use crate::mark::{Census, Root, Roots as MarkRoots};
@@ -30,6 +31,7 @@ use crate::stopped_heap::{ArenaMemory, MadeReadable, StoppedHeap};
 use crate::suppressions::Suppressions;
 use crate::sys;
 use crate::thread::{LIVE, Thread};
+use crate::unwind::Registers;
 use crate::who::{Who, leaves_no_trace};
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -98,7 +100,26 @@ fn inspect(
     if !leaves_no_trace(request, findings) {
         recorder.write_check(&check, findings, modules, &stopped, leaks.as_ref(), &heap);
     }
+    if options.why && request.scope == 0 {
+        drop(bytes);
+        recorder.write_held(&find_ways(request, &heap, &roots, modules, &stopped, facts.as_slice())?, &heap);
+    }
     Ok(())
+}
+
+/// Why what lives is alive.
+fn find_ways<'a>(
+    request: &Request, heap: &StoppedHeap, roots: &'a Roots, modules: &'a Modules, stopped: &Stopped,
+    facts: &'a [ThreadFacts],
+) -> Result<Ways<'a>, OutOfMemory> {
+    let mut ways = Ways::find(heap, roots, modules, facts)?;
+    let own = Registers { pc: request.pc, sp: request.sp, bp: request.bp, interrupted: true };
+    ways.add_frames(sys::thread_id(), own)?;
+    for thread in stopped.threads().iter().filter(|thread| thread.pc != 0) {
+        let at = Registers { pc: thread.pc, sp: thread.sp, bp: thread.bp, interrupted: true };
+        ways.add_frames(thread.tid, at)?;
+    }
+    Ok(ways)
 }
 
 fn thread_facts() -> Result<Buf<ThreadFacts>, OutOfMemory> {

@@ -136,6 +136,8 @@ mod test_space;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
 pub mod mark;
+#[cfg(test)]
+mod paths;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
 pub mod classify;

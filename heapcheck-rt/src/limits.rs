@@ -62,6 +62,9 @@ pub const RETAIN_BYTES: usize = 64 << 20;
 /// touching fresh pages does.
 pub const RETAIN_RUN_BYTES: usize = 1 << 20;
 
+/// Blocks kept of the way from a root to a block. Real ones have a few; of a long list both ends say what it is.
+pub const WAY_BLOCKS: usize = 64;
+
 /// How long the stopper waits for threads that neither answer nor make progress before it asks again why.
 pub const STOP_SILENCE_NS: u64 = 50_000_000;
 

@@ -22,6 +22,9 @@ use core::sync::atomic::{
 /// Words of general registers.
 pub(crate) const GENERAL: usize = 16;
 
+/// Where among them the frame pointer is.
+pub(crate) const FRAME_POINTER: usize = 10;
+
 /// Where a handler publishes. Slots are never given back: a late handler of an earlier stop may still read its own.
 #[repr(C)]
 #[derive(Debug)]
@@ -114,12 +117,12 @@ pub(crate) extern "C" fn park(_signal: i32, info: usize, context: usize) {
     WORLD.inside.fetch_sub(1, SeqCst);
 }
 
-/// Reads the general registers of the thread that published in `slot`, the stack pointer last, and tells where the
-/// kernel saved the others.
+/// Reads the general registers of the thread that published in `slot`, the stack pointer last, and the address of its
+/// next instruction, and tells where the kernel saved the others.
 ///
 /// # Safety
 /// The slot has the current generation, which does not change meanwhile.
-pub(crate) unsafe fn read_context(slot: &Slot) -> ([usize; GENERAL], Span) {
+pub(crate) unsafe fn read_context(slot: &Slot) -> ([usize; GENERAL], usize, Span) {
     // ucontext_t: flags, link, stack (3 words), then the registers r8..r15 rdi rsi rbp rbx rdx rax rcx rsp rip eflags
     // segments err trapno oldmask cr2, then the pointer to the saved state (linux uapi/asm/sigcontext.h). The words at
     // 464 of that state hold, if the first is the magic, the whole size, the features and the size of the state.
@@ -130,12 +133,13 @@ pub(crate) unsafe fn read_context(slot: &Slot) -> ([usize; GENERAL], Span) {
     unsafe {
         let words = slot.context.load(Relaxed) as *const usize;
         let registers = words.add(REGISTERS).cast::<[usize; GENERAL]>().read();
+        let pc = words.add(REGISTERS + GENERAL).read();
         let saved = words.add(SAVED).read();
         let mut bytes = 0;
         if saved != 0 {
             let software = (saved + 464) as *const u32;
             bytes = if software.read() == MAGIC { software.add(4).read() as usize } else { 512 };
         }
-        (registers, Span::new(saved, saved + bytes))
+        (registers, pc, Span::new(saved, saved + bytes))
     }
 }

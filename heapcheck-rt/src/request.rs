@@ -16,6 +16,9 @@ pub(crate) struct Request {
     /// The stack pointer and the registers where the runtime was entered.
     pub(crate) sp: usize,
     pub(crate) registers: [usize; 6],
+    /// An instruction there, and the frame pointer.
+    pub(crate) pc: usize,
+    pub(crate) bp: usize,
     pub(crate) terms: Terms,
 }
 
@@ -56,6 +59,7 @@ impl Request {
     #[inline(always)]
     pub(crate) fn here(moment: Moment, mode: Mode, scope: u32) -> Self {
         let (sp, registers) = (arch::stack_pointer(), arch::callee_saved());
-        Self { moment, mode, scope, sp, registers, terms: Terms::NONE }
+        let (pc, bp) = (arch::program_counter(), arch::frame_pointer());
+        Self { moment, mode, scope, sp, registers, pc, bp, terms: Terms::NONE }
     }
 }

@@ -81,6 +81,9 @@ pub(crate) struct StoppedThread {
     pub(crate) method: Method,
     /// Its stack pointer; for one that runs on, where it lately was, or zero.
     pub(crate) sp: usize,
+    /// Its next instruction and its frame pointer; zeros when the thread runs on.
+    pub(crate) pc: usize,
+    pub(crate) bp: usize,
     /// The general registers, in no particular order; zeros when the thread runs on.
     pub(crate) registers: [usize; GENERAL],
     /// Where its vector registers lie; empty when the thread runs on.
@@ -411,9 +414,10 @@ impl Stopper {
                 Stage::Ended => continue,
                 Stage::Parked => WORLD.slot(index).map(|slot| {
                     // SAFETY: `update` has seen our generation in the slot.
-                    let (registers, vector) = unsafe { park::read_context(slot) };
+                    let (registers, pc, vector) = unsafe { park::read_context(slot) };
                     let sp = registers[GENERAL - 1];
-                    StoppedThread { tid: entry.tid, method: Method::Signal, sp, registers, vector }
+                    let bp = registers[park::FRAME_POINTER];
+                    StoppedThread { tid: entry.tid, method: Method::Signal, sp, pc, bp, registers, vector }
                 }),
                 Stage::Traced => match self.traced(entry.tid) {
                     Some(thread) => Some(thread),
@@ -427,6 +431,8 @@ impl Stopper {
                 tid: entry.tid,
                 method,
                 sp: last_sp(entry.tid).unwrap_or(0),
+                pc: 0,
+                bp: 0,
                 registers: [0; GENERAL],
                 vector: Span::new(0, 0),
             };
@@ -443,7 +449,9 @@ impl Stopper {
         registers[..15].copy_from_slice(&target.registers[..15]);
         registers[15] = sp;
         let vector = Span::new(target.vector, target.vector + target.vector_bytes);
-        Some(StoppedThread { tid, method: Method::Ptrace, sp, registers, vector })
+        // user_regs_struct (sys/user.h): r15 r14 r13 r12 rbp, and rip at 16.
+        let (bp, pc) = (target.registers[4], target.registers[16]);
+        Some(StoppedThread { tid, method: Method::Ptrace, sp, pc, bp, registers, vector })
     }
 }
 

@@ -214,10 +214,35 @@ impl Memory {
     }
 }
 
+/// Walks the stack of a thread that stands still, without the cache and without a lock, since whoever holds one may
+/// stand still as well. `tables` finds the module of a program counter. `visit` gets each frame and the address behind it.
+pub(crate) fn each_frame(
+    from: Registers,
+    tables: impl Fn(usize) -> Option<Found>,
+    frames_max: usize,
+    mut visit: impl FnMut(Registers, usize),
+) {
+    let (mut at, mut memory) = (from, Memory::anywhere());
+    for _ in 0..frames_max {
+        let behind = at.behind();
+        let next = tables(behind.wrapping_sub(1))
+            .and_then(|found| with_row_in(&found, behind, |row| step_by_row(row, at, &mut memory)));
+        let Some(Ok(Some(next))) = next else { return };
+        // A signal may have interrupted another stack.
+        if next.sp <= at.sp && !next.interrupted {
+            return;
+        }
+        if next.sp > at.sp {
+            visit(at, next.sp);
+        }
+        at = next;
+    }
+}
+
 /// What `_dl_find_object` answers (glibc manual, "Dynamic Linker Introspection").
 #[repr(C)]
 #[derive(Default)]
-struct Found {
+pub(crate) struct Found {
     flags: u64,
     start: usize,
     end: usize,
@@ -226,12 +251,23 @@ struct Found {
     reserved: [u64; 7],
 }
 
+impl Found {
+    /// The tables of a loaded module, which has its header there.
+    pub(crate) fn in_module(start: usize, end: usize, header: usize) -> Option<Self> {
+        (header != 0).then(|| Self { start, end, header, ..Self::default() })
+    }
+}
+
 weak_symbol!(find_object_symbol = "_dl_find_object");
 
 /// Finds the row of a return address and shows it to `look`.
 fn with_row<R>(behind: usize, look: impl FnOnce(&Row<'_>) -> R) -> Option<R> {
+    with_row_in(&find_object(behind.wrapping_sub(1))?, behind, look)
+}
+
+/// Finds the row of a return address in a module.
+fn with_row_in<R>(found: &Found, behind: usize, look: impl FnOnce(&Row<'_>) -> R) -> Option<R> {
     let pc = behind.wrapping_sub(1);
-    let found = find_object(pc)?;
     // SAFETY: the dynamic linker says that these addresses belong to the module that holds `pc`. The slices end with
     // the module, which may have holes; only what the tables point at is read.
     let bytes = |from: usize| unsafe { core::slice::from_raw_parts(from as *const u8, found.end - from) };

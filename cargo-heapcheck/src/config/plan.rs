@@ -39,6 +39,8 @@ pub(crate) struct Flags {
     pub(crate) profile: Option<String>,
     /// Files of suppressions.
     pub(crate) suppressions: Vec<PathBuf>,
+    /// What is asked for: why blocks of this kind are alive.
+    pub(crate) why: Option<String>,
 }
 
 /// All sources together.
@@ -58,6 +60,8 @@ pub(crate) struct Plan {
     pub(crate) known: Vec<Known>,
     /// Where that is written.
     pub(crate) baseline: PathBuf,
+    /// What is asked for: why blocks of this kind are alive.
+    pub(crate) why: Option<String>,
 }
 
 impl Plan {
@@ -86,6 +90,7 @@ impl Plan {
             suppressions: file.suppressions,
             known: Vec::new(),
             baseline,
+            why: flags.why,
         };
         plan.known = plan.read_baseline()?;
         let of_file = chosen.suppression_files.iter().chain(&default.suppression_files);

@@ -15,6 +15,7 @@ use super::{Branch, Explanation, Member, advice, stacks};
 use crate::shape::circle;
 use crate::shape::tree::{Twig, grow};
 use crate::symbols::{Symbols, place};
+use crate::why;
 
 /// The entries of one check.
 pub(super) fn of_check(record: &Record, found: &Found, symbols: &mut Symbols) -> Vec<Explanation> {
@@ -22,7 +23,17 @@ pub(super) fn of_check(record: &Record, found: &Found, symbols: &mut Symbols) ->
     let drafts = Drafts::of(record, found, &mut sites, symbols);
     let mut naming = Naming::new(&drafts, &sites, &mut symbols.types);
     let entries = drafts.list.iter().enumerate();
-    entries.map(|(number, draft)| explain(record, number, draft, &mut naming)).collect()
+    let mut entries: Vec<Explanation> =
+        entries.map(|(number, draft)| explain(record, number, draft, &mut naming)).collect();
+    let mut names = why::Names::default();
+    for (entry, draft) in entries.iter_mut().zip(&drafts.list).filter(|(it, _)| it.kind == LeakKind::Unfreed)
+    {
+        // Most of an entry is what its heaviest place allocated.
+        let most = draft.sites.iter().max_by_key(|(site, sums)| (**sums, Reverse(**site)));
+        let trace = most.map(|(site, _)| sites.get(*site).number);
+        entry.held_by = trace.and_then(|trace| why::way_to(record, found, trace, &mut names, symbols));
+    }
+    entries
 }
 
 /// Lays equal entries of several checks together, and puts all in order: what hangs on others last, then the heaviest
@@ -113,6 +124,7 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
         threads: draft.threads.len(),
         is_truncated: site.is_truncated,
         also: also(draft, site, naming.sites),
+        held_by: None,
         help: advice::of(kind, site, &members),
         signature: format!("{:016x}", fnv([kind.name().as_bytes(), &draft.signature.to_le_bytes()])),
         trace: site.trace.clone(),

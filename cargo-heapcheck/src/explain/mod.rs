@@ -28,6 +28,7 @@ use crate::excused::Excused;
 use crate::run::Unit;
 use crate::symbols::{Frame, Symbols};
 use crate::verdict::Verdict;
+use crate::why::Way;
 
 /// A unit and everything that was found in it.
 #[derive(Debug)]
@@ -131,6 +132,8 @@ pub(crate) struct Explanation {
     pub(crate) others: Vec<Branch>,
     /// What it keeps alive, as a tree with equal branches laid together.
     pub(crate) kept: Vec<Branch>,
+    /// Of what was never freed, the way from a root to one of its blocks.
+    pub(crate) held_by: Option<Way>,
     /// What can be done, where that is certain.
     pub(crate) help: Vec<String>,
     /// The same for the same leak, as long as the names of its functions and types stay.

@@ -15,6 +15,8 @@ use crate::types::Typed;
 /// A place of allocation.
 #[derive(Debug)]
 pub(crate) struct Site {
+    /// The number of the trace in its record.
+    pub(crate) number: u32,
     /// The stack, innermost first.
     pub(crate) trace: Vec<Frame>,
     /// Whether it goes on.
@@ -61,6 +63,7 @@ impl Sites {
         let kind_name = allocated.clone().unwrap_or_else(|| format!("#{key}"));
         let next = self.kinds.len() as u32 + 1;
         self.list.push(Site {
+            number: trace,
             is_truncated: record.trace(trace).is_some_and(|trace| trace.truncated),
             place,
             trace: frames,

@@ -57,6 +57,12 @@ pub(super) fn render(text: &mut String, leak: &Explanation, look: Look) {
         let more = counted((leak.also.len() - ALSO_MAX) as u64, "more line");
         item(text, NOTE, "note", &format!("and from {more} of the same function"), look);
     }
+    if let Some(way) = &leak.held_by {
+        item(text, NOTE, "note", "still held by:", look);
+        for line in way.lines() {
+            let _ = writeln!(text, "     {line}");
+        }
+    }
     for help in &leak.help {
         item(text, HELP, "help", help, look);
     }

@@ -44,9 +44,13 @@ struct File {
 impl Symbols {
     /// Finds the frames of a trace, innermost first.
     pub(crate) fn find_frames(&mut self, record: &Record, trace: u32) -> Vec<Frame> {
-        let Some(found) = record.trace(trace) else { return Vec::new() };
+        record.trace(trace).map_or(Vec::new(), |found| self.find_frames_at(record, trace, &found.pcs))
+    }
+
+    /// Finds the frames at return addresses, with the files that were loaded when the trace of this number was new.
+    pub(crate) fn find_frames_at(&mut self, record: &Record, trace: u32, pcs: &[u64]) -> Vec<Frame> {
         let mut frames = Vec::new();
-        for &pc in &found.pcs {
+        for &pc in pcs {
             // A return address may be the first of the next function; the call lies before it.
             let call = pc.saturating_sub(1);
             match record.module_of(call, trace) {
@@ -75,6 +79,11 @@ impl Symbols {
             names: call.iter().map(|frame| frame.function.as_str()).collect(),
         });
         self.types.find(calls, shown)
+    }
+
+    /// Where the symbols of a loaded file are.
+    pub(crate) fn find_file(&mut self, record: &Record, module: &Module<Vec<u8>>) -> Option<Rc<Path>> {
+        self.file(record, module).path.clone()
     }
 
     /// What a person should know about the files that were asked since the last call.

@@ -100,6 +100,15 @@ pub(crate) fn frame_pointer() -> usize {
     pointer
 }
 
+/// An address in the code here.
+#[inline(always)]
+pub(crate) fn program_counter() -> usize {
+    let pointer: usize;
+    // SAFETY: computes an address.
+    unsafe { asm!("lea {}, [rip]", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}
+
 /// Stores the registers that a callee keeps (rbx rbp r12 r13 r14 r15), where pointers of the caller may be.
 #[inline(never)]
 pub(crate) fn callee_saved() -> [usize; 6] {

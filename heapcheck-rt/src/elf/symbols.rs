@@ -6,7 +6,9 @@
 
 use super::bytes::{c_str, u16_at, u32_at, u64_at};
 
+const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
+const STT_TLS: u8 = 6;
 const STT_GNU_IFUNC: u8 = 10;
 const STB_LOCAL: u8 = 0;
 
@@ -31,6 +33,16 @@ pub struct Symbol<'f> {
 }
 
 impl Symbol<'_> {
+    /// Whether it is a variable at a fixed address.
+    pub fn is_object(&self) -> bool {
+        self.is_defined() && self.info & 0xf == STT_OBJECT
+    }
+
+    /// Whether it is a thread-local variable; its address counts from the beginning of the file's storage.
+    pub fn is_thread_local(&self) -> bool {
+        self.is_defined() && self.info & 0xf == STT_TLS
+    }
+
     /// Whether it names code that stands in this file.
     pub fn is_function(&self) -> bool {
         self.is_defined() && matches!(self.info & 0xf, STT_FUNC | STT_GNU_IFUNC)

@@ -207,6 +207,8 @@ pub struct Options<'a> {
     pub stop: StopWays,
     /// Whether every stack is compared with libgcc's.
     pub verify: bool,
+    /// Whether a check says for each live block what holds it.
+    pub why: bool,
     /// Whether the runtime prints.
     pub report: Report,
     /// Where it prints, instead of stderr: a path that the pid is appended to, or `stdout` or `stderr`.
@@ -254,6 +256,7 @@ impl<'a> Options<'a> {
             roots: Roots::ALL,
             stop: StopWays::ALL,
             verify: false,
+            why: false,
             report: Report::Plain,
             report_path: None,
             leaks_max: Some(20),

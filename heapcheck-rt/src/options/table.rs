@@ -381,6 +381,12 @@ pub static TABLE: &[Row] = &[
         "Compares every stack with libgcc's and prints the count of differences at exit.",
     ),
     ours(
+        "HEAPCHECK_WHY",
+        switch(|o, on| o.why = on),
+        "0",
+        "Writes into the record, for each place that allocated what is alive, the shortest way from a root to such a block.",
+    ),
+    ours(
         "HEAPCHECK_REPORT",
         Kind::Choice {
             noun: "a report",

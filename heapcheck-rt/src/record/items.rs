@@ -99,6 +99,32 @@ coded! {
 }
 
 coded! {
+    /// What kind of memory holds a block that is reachable.
+    HolderKind {
+        /// A writable segment of a loaded file.
+        Static = 0 "static",
+        /// A thread's stack.
+        Stack = 1 "stack",
+        /// A register of a thread.
+        Register = 2 "register",
+        /// Thread-local storage that a thread is born with.
+        Tls = 3 "thread-local",
+        /// Thread-local storage that the loader allocates on first use.
+        Dtv = 4 "dynamic thread-local",
+        /// A thread-specific value of `pthread_setspecific`, or the rest of libc's thread descriptor.
+        Key = 5 "thread-specific",
+        /// What a thread gets that has not begun, or has returned.
+        Pending = 6 "pending thread",
+        /// A region that the program registered.
+        Region = 7 "region",
+        /// A mapping that nobody owns.
+        Mapping = 8 "mapping",
+        /// Something else that counts as alive.
+        Other = 9 "other",
+    }
+}
+
+coded! {
     /// What the process as a whole came to.
     Outcome {
         /// A check ran and found nothing.
@@ -287,6 +313,51 @@ pub struct Edge {
     pub offset: u64,
     /// Where in the second.
     pub to_offset: u64,
+}
+
+/// Live blocks of one trace, and the shortest way from a root to one of them: the largest, and of equal ones the one
+/// with the shortest way. `S` holds the blocks of the way, `P` program counters: slices or `Vec`s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held<S, P> {
+    /// Where the blocks were allocated.
+    pub trace: u32,
+    /// Their number.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What kind of root begins the way.
+    pub kind: HolderKind,
+    /// The thread that the root belongs to, by its number for the kernel; 0: none.
+    pub tid: u32,
+    /// The module that the root belongs to; `u32::MAX`: none.
+    pub module: u32,
+    /// Where the word lies that holds the first block; 0 for a register.
+    pub addr: u64,
+    /// What `addr` counts from: the start of the module's thread-local storage, or the thread pointer; else 0.
+    pub base: u64,
+    /// How many blocks in the middle of a long way were left out, and before which of the steps.
+    pub omitted: u32,
+    /// The step.
+    pub omitted_at: u32,
+    /// The blocks from the root to the one that is explained, which is the last.
+    pub steps: S,
+    /// On a stack, where the functions are at whose frames hold the first block, innermost first.
+    pub pcs: P,
+}
+
+/// A block on the way from a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Where it lies.
+    pub addr: u64,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Where into it the pointer before points.
+    pub to_offset: u64,
+    /// Where in it the pointer to the next block lies; 0 in the last.
+    pub offset: u64,
+    /// Where it was allocated.
+    pub trace: u32,
 }
 
 /// A wrong free.

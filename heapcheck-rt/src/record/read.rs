@@ -8,10 +8,12 @@
 use std::fmt;
 
 use super::items::{
-    Begin, Block, Check, Edge, End, Fault, FaultKind, Leak, LeakKind, Module, Moment, Note, NoteKind,
-    Outcome, Scope, StopWay, Thread, Totals, Trace,
+    Begin, Block, Check, Edge, End, Fault, FaultKind, Held, HolderKind, Leak, LeakKind, Module, Moment, Note,
+    NoteKind, Outcome, Scope, Step, StopWay, Thread, Totals, Trace,
 };
-use super::wire::{FILE_HEADER_BYTES, ITEM_HEADER_BYTES, MAGIC, MAJOR, PAYLOAD_BYTES_MAX, Seal, tag};
+use super::wire::{
+    FILE_HEADER_BYTES, ITEM_HEADER_BYTES, MAGIC, MAJOR, PAYLOAD_BYTES_MAX, STEP_BYTES, Seal, tag,
+};
 use crate::options::{Mode, Stacks};
 
 /// All that a process wrote.
@@ -52,6 +54,8 @@ pub struct Found {
     pub blocks: Vec<Block>,
     /// Pointers between them.
     pub edges: Vec<Edge>,
+    /// Live blocks with what holds them, when that was asked for.
+    pub held: Vec<Held<Vec<Step>, Vec<u64>>>,
     /// Its sums; `None`: it did not come to its end.
     pub totals: Option<Totals>,
 }
@@ -318,6 +322,7 @@ fn take_item(record: &mut Record, item: &mut Item<'_>) -> Result<(), Reason> {
         tag::NOTE => record.notes.push(read_note(item)?),
         tag::TOTALS => found(record)?.totals = Some(read_totals(item)),
         tag::END => record.end = Some(read_end(item)?),
+        tag::HELD => found(record)?.held.push(read_held(item)?),
         _ => record.skipped_items += 1,
     }
     Ok(())
@@ -376,7 +381,14 @@ fn read_check(item: &mut Item<'_>) -> Result<Found, Reason> {
     let moment = item.coded("moment", Moment::from_code)?;
     let mode = item.coded("mode", mode_from_code)?;
     let check = Check { number, scope, moment, mode };
-    Ok(Found { check, leaks: Vec::new(), blocks: Vec::new(), edges: Vec::new(), totals: None })
+    Ok(Found {
+        check,
+        leaks: Vec::new(),
+        blocks: Vec::new(),
+        edges: Vec::new(),
+        held: Vec::new(),
+        totals: None,
+    })
 }
 
 fn read_leak(item: &mut Item<'_>) -> Result<Leak, Reason> {
@@ -411,6 +423,30 @@ fn read_edge(item: &mut Item<'_>) -> Edge {
     let (offset, to_offset) = (item.u64(), item.u64());
     let (from, to) = (item.u32(), item.u32());
     Edge { from, to, offset, to_offset }
+}
+
+/// Reads what holds a block. A root of a newer kind is still a root.
+fn read_held(item: &mut Item<'_>) -> Result<Held<Vec<Step>, Vec<u64>>, Reason> {
+    let (blocks, bytes) = (item.u64(), item.u64());
+    let (addr, base) = (item.u64(), item.u64());
+    let (trace, tid, module) = (item.u32(), item.u32(), item.u32());
+    let (omitted, omitted_at) = (item.u32(), item.u32());
+    let (steps_len, pcs_len) = (item.u32(), item.u32());
+    let kind = HolderKind::from_code(item.u8()).unwrap_or(HolderKind::Other);
+    let steps = item.tail((steps_len as usize).saturating_mul(STEP_BYTES))?;
+    let pcs = item.tail((pcs_len as usize).saturating_mul(8))?.as_chunks().0;
+    let steps = steps.as_chunks::<STEP_BYTES>().0.iter().map(|bytes| {
+        let number = |at: usize| bytes[at * 8..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        Step {
+            addr: number(0),
+            size_bytes: number(1),
+            to_offset: number(2),
+            offset: number(3),
+            trace: number(4) as u32,
+        }
+    });
+    let (steps, pcs) = (steps.collect(), pcs.iter().map(|pc| u64::from_le_bytes(*pc)).collect());
+    Ok(Held { trace, blocks, bytes, kind, tid, module, addr, base, omitted, omitted_at, steps, pcs })
 }
 
 fn read_fault(item: &mut Item<'_>) -> Result<Fault, Reason> {

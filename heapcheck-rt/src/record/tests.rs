@@ -88,6 +88,27 @@ fn random_found(random: &mut Random) -> Found {
         offset: random.number(),
         to_offset: random.number(),
     };
+    let step = |random: &mut Random| Step {
+        addr: random.number(),
+        size_bytes: random.number(),
+        to_offset: random.number(),
+        offset: random.number(),
+        trace: random.id(),
+    };
+    let held = |random: &mut Random| Held {
+        trace: random.id(),
+        blocks: random.number(),
+        bytes: random.number(),
+        kind: random.of(HolderKind::ALL),
+        tid: random.id(),
+        module: random.id(),
+        addr: random.number(),
+        base: random.number(),
+        omitted: random.id(),
+        omitted_at: random.id(),
+        steps: (0..random.below(9)).map(|_| step(random)).collect(),
+        pcs: (0..random.below(4)).map(|_| random.next()).collect(),
+    };
     Found {
         check: Check {
             number: random.id(),
@@ -98,6 +119,7 @@ fn random_found(random: &mut Random) -> Found {
         leaks: (0..count).map(|_| leak(random)).collect(),
         blocks: (0..count * 2).map(|_| block(random)).collect(),
         edges: (0..count).map(|_| edge(random)).collect(),
+        held: (0..count).map(|_| held(random)).collect(),
         totals: random.flip().then(|| Totals::from_array([(); Totals::COUNT].map(|()| random.number()))),
     }
 }
@@ -202,6 +224,24 @@ fn write_record(record: &Record, file: &mut Vec<u8>) -> Result<(), SinkError> {
         found.leaks.iter().try_for_each(|leak| writer.leak(leak))?;
         found.blocks.iter().try_for_each(|block| writer.block(block))?;
         found.edges.iter().try_for_each(|edge| writer.edge(edge))?;
+        for held in &found.held {
+            let Held { trace, blocks, bytes, kind, tid, module, addr, base, omitted, omitted_at, .. } = *held;
+            let (steps, pcs) = (&held.steps[..], &held.pcs[..]);
+            writer.held(&Held {
+                trace,
+                blocks,
+                bytes,
+                kind,
+                tid,
+                module,
+                addr,
+                base,
+                omitted,
+                omitted_at,
+                steps,
+                pcs,
+            })?;
+        }
         found.totals.iter().try_for_each(|totals| writer.totals(totals))?;
     }
     record.faults.iter().try_for_each(|fault| writer.fault(fault))?;
@@ -290,6 +330,20 @@ fn tiny_record() -> Record {
             retained_bytes: 0,
         }],
         edges: vec![Edge { from: 1, to: 1, offset: 8, to_offset: 0 }],
+        held: vec![Held {
+            trace: 1,
+            blocks: 2,
+            bytes: 64,
+            kind: HolderKind::Static,
+            tid: 0,
+            module: 1,
+            addr: 0x5500_0000_1ff8,
+            base: 0,
+            omitted: 0,
+            omitted_at: 0,
+            steps: vec![Step { addr: 0x1000_0100, size_bytes: 32, to_offset: 16, offset: 0, trace: 1 }],
+            pcs: vec![0x5500_0000_1187],
+        }],
         totals: Some(Totals {
             allocations: 3,
             frees: 2,
@@ -328,6 +382,16 @@ fn the_golden_record_keeps_its_bytes() {
     let golden = std::fs::read(&path).unwrap();
     assert!(golden == file, "the format changed");
     assert_eq!(read(&golden).unwrap(), tiny_record());
+}
+
+/// A record of the first version, byte for byte: what it does not have is empty.
+#[test]
+fn a_record_of_an_older_version_is_read() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/record/golden-1.0.hcr");
+    let mut expected = tiny_record();
+    expected.version = (1, 0);
+    expected.checks[0].held.clear();
+    assert_eq!(read(&std::fs::read(path).unwrap()).unwrap(), expected);
 }
 
 #[test]

@@ -42,6 +42,10 @@
 //! 11 NOTE      u32 a, u8 kind                                                          a text
 //! 12 TOTALS    u64 of each sum, in the order of `Totals`                               -
 //! 13 END       i32 exit_status, u32 a, u8 moment, outcome                              a reason
+//! 14 HELD      u64 blocks, bytes, addr, base, u32 trace, tid, module, omitted,
+//!              omitted_at, a, b, u8 kind                                               a steps, b u64 pcs
+//!
+//! step         u64 addr, size_bytes, to_offset, offset, u32 trace, 0
 //! ```
 
 /// The first bytes of a record. As in PNG, the high bit and the line ends tell a transfer as text.
@@ -49,7 +53,7 @@ pub const MAGIC: [u8; 8] = *b"\x89HEAP\r\n\x1a";
 /// Changes when an older reader would misread.
 pub const MAJOR: u16 = 1;
 /// Changes when a newer reader knows more.
-pub const MINOR: u16 = 0;
+pub const MINOR: u16 = 1;
 /// The header of the file.
 pub const FILE_HEADER_BYTES: usize = 16;
 /// The header of an item.
@@ -57,6 +61,8 @@ pub const ITEM_HEADER_BYTES: usize = 16;
 /// The longest payload. The longest real ones are the arguments of a process, at most 6 MiB on Linux (execve(2):
 /// three quarters of the stack limit of 8 MiB), and a larger length is damage.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 24;
+/// Bytes of a step in the tail of HELD.
+pub const STEP_BYTES: usize = 40;
 /// The longest fixed part that is written; the totals have it.
 pub const FIXED_BYTES_MAX: usize = 160;
 
@@ -88,6 +94,8 @@ pub mod tag {
     pub const TOTALS: u16 = 12;
     /// The end.
     pub const END: u16 = 13;
+    /// Live blocks and what holds them.
+    pub const HELD: u16 = 14;
 }
 
 /// The running hash of a record.

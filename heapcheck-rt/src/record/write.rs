@@ -6,8 +6,10 @@
 //! with that error. Between checks a writer can be folded into a [`Paused`], which is two words, so that a process
 //! need not keep the buffer.
 
-use super::items::{Begin, Block, Check, Edge, End, Fault, Leak, Module, Note, Scope, Thread, Totals, Trace};
-use super::wire::{FIXED_BYTES_MAX, MAGIC, MAJOR, MINOR, PAYLOAD_BYTES_MAX, Seal, tag};
+use super::items::{
+    Begin, Block, Check, Edge, End, Fault, Held, Leak, Module, Note, Scope, Step, Thread, Totals, Trace,
+};
+use super::wire::{FIXED_BYTES_MAX, MAGIC, MAJOR, MINOR, PAYLOAD_BYTES_MAX, STEP_BYTES, Seal, tag};
 use crate::sink::{Sink, SinkError};
 
 /// How much is gathered before the sink is called. A multiple of a word, so that words are never split.
@@ -175,6 +177,27 @@ impl<S: Sink> Writer<S> {
         let mut fixed = Fixed::new();
         fixed.u64s([edge.offset, edge.to_offset]).u32s([edge.from, edge.to]);
         self.item(tag::EDGE, &fixed, &[])
+    }
+
+    /// Writes live blocks with the way that leads to one of them.
+    pub fn held(&mut self, held: &Held<&[Step], &[u64]>) -> Result<(), SinkError> {
+        let steps = &held.steps[..held.steps.len().min(PAYLOAD_BYTES_MAX / 4 / STEP_BYTES)];
+        let pcs = &held.pcs[..held.pcs.len().min(PAYLOAD_BYTES_MAX / 4 / 8)];
+        let mut fixed = Fixed::new();
+        fixed.u64s([held.blocks, held.bytes, held.addr, held.base]);
+        fixed.u32s([held.trace, held.tid, held.module, held.omitted, held.omitted_at]);
+        fixed.u32s([steps.len() as u32, pcs.len() as u32]).put([held.kind as u8]);
+        self.head(tag::HELD, &fixed, steps.len() * STEP_BYTES + pcs.len() * 8);
+        for step in steps {
+            for number in [step.addr, step.size_bytes, step.to_offset, step.offset, u64::from(step.trace)] {
+                self.put(&number.to_le_bytes());
+            }
+        }
+        for pc in pcs {
+            self.put(&pc.to_le_bytes());
+        }
+        self.fill_up();
+        self.result()
     }
 
     /// Writes a wrong free.

@@ -1,0 +1,51 @@
+#![forbid(unsafe_code)]
+//! `--why`, and what draconian says of blocks that are alive: the way from a root to them, for every kind of root.
+
+use heapcheck_tests::fixture::{Fixture, compile};
+
+#[test]
+fn the_way_to_a_block_begins_at_what_a_person_knows() {
+    let fixture = Fixture::new("alive");
+    fixture.check("static_through_a_map", "run --quiet --why User");
+    fixture.check("static_list", "run --quiet --why=Box<Link>");
+    fixture.check("end_of_a_long_list", "run --quiet --why Tail");
+    fixture.check("named_thread", "run --quiet --why Guest");
+    fixture.check("thread_local", "run --quiet --why Box<Note>");
+    fixture.check("by_line", "run --quiet --why src/main.rs:37");
+    fixture.check("by_function", "run --quiet --why build_chain");
+    fixture.check("nothing_matches", "run --quiet --why Gust");
+    fixture.check("empty_pattern", "run --quiet --why=");
+}
+
+#[test]
+fn tests_that_pass_say_what_they_leave_alive() {
+    let fixture = Fixture::new("alive");
+    fixture.check("tests", "test -q --lib --why Entry -- --test-threads=1");
+    fixture.check("tests_without_a_match", "test -q --lib --why Nobody -- --test-threads=1");
+    fixture.check("draconian", "test -q --lib --mode draconian -- --test-threads=1 registers");
+    check_json(&fixture);
+}
+
+/// The way for machines: a block of each step, and where in it the pointer to the next one lies.
+fn check_json(fixture: &Fixture) {
+    let output = fixture.command("report --format json").output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let leaks = report["leaks"].as_array().unwrap();
+    let name = leaks.iter().find(|leak| leak["bytes"] == 20).expect("the name is not freed");
+    let way = &name["held_by"];
+    assert_eq!(way["root"], "static `alive::REGISTRY`");
+    let blocks = way["blocks"].as_array().unwrap();
+    let types: Vec<_> = blocks.iter().map(|block| block["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["Vec<Box<Entry>>", "Box<Entry>", "String"]);
+    assert_eq!((&blocks[0]["offset"], &blocks[2]["offset"]), (&0.into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn roots_that_only_c_has_are_named_too() {
+    let fixture = Fixture::new("alive");
+    let include = concat!("-I", env!("CARGO_MANIFEST_DIR"), "/../heapcheck-rt/include");
+    compile(&fixture, "keys.c", &[include, "-pthread"]);
+    for step in ["of_first_key", "of_last_key", "of_register", "of_region", "of_thread_local"] {
+        fixture.check(step, &format!("exec --why {step} -- ./keys"));
+    }
+}
