@@ -37,6 +37,8 @@ fn check_json(fixture: &Fixture) {
     let blocks = way["blocks"].as_array().unwrap();
     let types: Vec<_> = blocks.iter().map(|block| block["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["Vec<Box<Entry>>", "Box<Entry>", "String"]);
+    let fields: Vec<_> = blocks.iter().map(|block| block["field"].as_str()).collect();
+    assert_eq!(fields, [Some("[..]"), Some("Entry.name"), None]);
     assert_eq!((&blocks[0]["offset"], &blocks[2]["offset"]), (&0.into(), &serde_json::Value::Null));
 }
 

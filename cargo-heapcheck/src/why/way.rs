@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::figures::{bytes, counted};
 use crate::plumbing::first_own;
 use crate::symbols::{Symbols, place};
+use crate::types::Typed;
 use crate::why::names::Names;
 
 /// A way, from the root on.
@@ -35,6 +36,8 @@ pub(crate) struct WayBlock {
     pub(crate) place: Option<String>,
     /// Where in it the pointer to the next block lies; `None` in the last.
     pub(crate) offset: Option<u64>,
+    /// The field that lies there.
+    pub(crate) field: Option<String>,
 }
 
 /// Blocks in a row that are alike and hang on one another are told once from this number on: a list.
@@ -50,18 +53,35 @@ impl Way {
     ) -> Self {
         let (root, offset, hidden) = explain_root(record, held, names, symbols);
         let steps = &held.steps[hidden.min(held.steps.len())..];
-        let blocks = steps.iter().enumerate().map(|(at, step)| {
-            let frames = symbols.find_frames(record, step.trace);
-            WayBlock {
-                allocated: symbols.find_type(record, step.trace, &frames).map(|typed| typed.short),
-                bytes: step.size_bytes,
-                place: first_own(&frames).and_then(|own| place(&frames[own])),
-                offset: (at + 1 < steps.len()).then_some(step.offset),
-            }
-        });
         let gap = (held.omitted_at as usize).saturating_sub(hidden);
         let omitted = Some((held.omitted, gap)).filter(|(count, _)| *count > 0);
-        Self { root, offset, blocks: blocks.collect(), omitted }
+        let typed: Vec<Option<Typed>> = steps
+            .iter()
+            .map(|step| {
+                let frames = symbols.find_frames(record, step.trace);
+                symbols.find_type(record, step.trace, &frames)
+            })
+            .collect();
+        let blocks = steps.iter().enumerate().map(|(at, step)| {
+            let frames = symbols.find_frames(record, step.trace);
+            let next = steps.get(at + 1);
+            let field = next.and_then(|next| {
+                let holder = typed[at].as_ref()?;
+                let offset = holder.within_element(step.size_bytes, step.offset)?;
+                // What follows a gap is not what the block before it points to.
+                let is_known = next.to_offset == 0 && omitted.is_none_or(|(_, gap)| gap != at + 1);
+                symbols.types.find_field(holder, offset, typed[at + 1].as_ref().filter(|_| is_known))
+            });
+            WayBlock {
+                allocated: typed[at].as_ref().map(|typed| typed.short.clone()),
+                bytes: step.size_bytes,
+                place: first_own(&frames).and_then(|own| place(&frames[own])),
+                offset: next.map(|_| step.offset),
+                field,
+            }
+        });
+        let blocks = blocks.collect();
+        Self { root, offset, blocks, omitted }
     }
 
     /// The way as lines for people, each below the one that holds it.
@@ -84,6 +104,7 @@ impl Way {
             "omitted": self.omitted.map(|(count, _)| count),
             "blocks": self.blocks.iter().map(|block| json!({
                 "type": block.allocated, "bytes": block.bytes, "place": block.place, "offset": block.offset,
+                "field": block.field,
             })).collect::<Vec<_>>(),
         })
     }
@@ -96,7 +117,9 @@ fn add_lines(lines: &mut Vec<String>, mut blocks: &[WayBlock]) {
         let told = if alike >= ALIKE_MIN { alike } else { 1 };
         let several = if told > 1 { format!("{told} times ") } else { String::new() };
         // Of a list the last one points on.
-        lines.push(format!("-> {several}{}{}", first.words(), at(blocks[told - 1].offset)));
+        let last = &blocks[told - 1];
+        let by = last.field.as_ref().map_or(at(last.offset), |field| format!(" by `{field}`"));
+        lines.push(format!("-> {several}{}{by}", first.words()));
         blocks = &blocks[told..];
     }
 }
