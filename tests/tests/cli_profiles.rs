@@ -47,7 +47,7 @@ fn check_hint(stderr: &str, folder: &str, named: &str) {
         wanted += &format!("    go tool pprof -http=: {folder}/all.pb.gz\n");
     }
     if find_program("google-pprof").is_some() {
-        wanted += &format!("    google-pprof --text {folder}/all.names.heap\n");
+        wanted += &format!("    google-pprof --text --show_bytes {folder}/all.names.heap\n");
     }
     assert!(hint.starts_with(&wanted), "{hint}\nwanted: {wanted}");
 }
@@ -165,6 +165,13 @@ fn check_go(fixture: &Fixture) {
         }
     }
     // The addresses of the text are looked up in the right place of the program.
+    // Names full of quotes and brackets do not spoil its pictures.
+    if find_program("dot").is_some()
+        && let Some(mut command) = viewer(fixture, "go tool pprof -svg target/heapcheck/last/all.pb.gz")
+    {
+        let seen = text(&command.output().unwrap());
+        assert!(seen.contains("</svg>") && seen.contains("lose_in_markup"), "{seen}");
+    }
     let line = format!("go tool pprof -top {} target/heapcheck/last/all.heap", program(fixture).display());
     if let Some(mut command) = viewer(fixture, &line) {
         let seen = text(&command.output().unwrap());
@@ -227,8 +234,14 @@ fn check_callgrind(fixture: &Fixture) {
 }
 
 fn check_dot(fixture: &Fixture) {
-    let graph = run(fixture, "report --format dot --output leaks.dot");
-    assert_eq!(graph.status.code(), Some(23));
+    for (name, line) in [("lines", " --lines"), ("leaks", "")] {
+        let graph = run(fixture, &format!("report --format dot{line} --output {name}.dot"));
+        assert_eq!(graph.status.code(), Some(23));
+    }
+    if let Some(mut command) = viewer(fixture, "dot -Tsvg lines.dot") {
+        let seen = text(&command.output().unwrap());
+        assert!(seen.contains("lose_in_markup &lt;/script&gt;&lt;b&gt;&quot;&amp;&#39;.c:9"), "{seen}");
+    }
     let Some(mut command) = viewer(fixture, "dot -Tsvg leaks.dot") else { return };
     let output = command.output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -280,6 +293,9 @@ fn check_views(fixture: &Fixture) {
     let leaf = addresses.lines().find(|line| line.ends_with(" lose_in_c src/lose.c:6")).expect(&addresses);
     let address = leaf.split_whitespace().nth_back(2).unwrap();
     assert!(address.len() == 16 && u64::from_str_radix(address, 16).is_ok(), "{leaf}");
+    // Whole stacks reach from the allocator to libtest.
+    let whole = text(&run(fixture, "report --traces -v --focus lose_in_c"));
+    assert!(whole.contains("test::run_test") || whole.contains("std::thread"), "{whole}");
     // Two calls from different lines of one function are two lines, and one function.
     let count =
         |line: &str| text(&run(fixture, line)).lines().filter(|l| l.contains(" profiles::recurse")).count();
@@ -453,10 +469,45 @@ fn two_runs_are_compared() {
     assert_eq!(run(&fixture, "exec -- ./leaks").status.code(), Some(23));
     let grown = text(&run(&fixture, "report --text --show_bytes --base old.json"));
     assert!(grown.contains("500 net\n"), "{grown}");
+    // What is gone can't be told in these; what is new is.
+    let svg = text(&run(&fixture, "report --format svg --base old.json"));
+    assert!(svg.contains("2.48kB in 2 blocks"), "{svg}");
+    let heap = text(&run(&fixture, "report --format heap --base old.json"));
+    assert!(heap.starts_with("heap profile:      2:     2543 ["), "{heap}");
     fixture.check("base_missing", "report --text --base missing");
     fixture.check("base_without_a_run", "report --text --base .");
     fs::write(fixture.path().join("foreign.json"), "{\"leaks\": 3}").unwrap();
     fixture.check("base_foreign", "report --text --base foreign.json");
+}
+
+#[test]
+fn the_page_of_a_clean_run_has_no_error() {
+    let fixture = Fixture::new("programs");
+    compile(&fixture, "clean.c", &[]);
+    let output = run(&fixture, "exec -- ./clean");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("to look at it"), "{output:?}");
+    let last = fixture.path().join("cache/heapcheck/last");
+    assert!(last.exists() && !last.join("all.pb.gz").exists());
+    assert_eq!(run(&fixture, "report --format html -o page.html").status.code(), Some(0));
+    let Some(seen) = browse(&fixture, "") else { return };
+    assert!(seen.contains("nothing leaked") && number(&seen, "data-rows") == 0, "{seen}");
+}
+
+#[test]
+fn the_command_that_is_told_works_from_elsewhere() {
+    let fixture = Fixture::new("profiles");
+    let manifest = fixture.path().join("Cargo.toml");
+    let mut command = fixture.command("test --lib --manifest-path");
+    command.arg(&manifest).args(["tests::through_c"]).current_dir("/");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(23), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (_, line) = told.split_once("    cargo heapcheck report ").expect(&told);
+    let line = line.lines().next().unwrap().replace("html --open", "json");
+    let mut command = fixture.command(&format!("report {line}"));
+    let report: Value = serde_json::from_slice(&command.current_dir("/").output().unwrap().stdout).unwrap();
+    assert_eq!(report["leaked_bytes"], 3001);
 }
 
 #[test]

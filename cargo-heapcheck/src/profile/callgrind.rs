@@ -22,7 +22,9 @@ struct Costs<'e> {
 /// Writes the costs of all functions.
 pub(crate) fn render(profile: &Profile<'_>) -> String {
     let mut functions: BTreeMap<Function<'_>, Costs<'_>> = BTreeMap::new();
-    for sample in &profile.samples {
+    let mut sum = Amount::default();
+    for sample in profile.grown() {
+        sum.add(sample.amount);
         if let Some(leaf) = sample.frames.first() {
             functions
                 .entry(function(leaf))
@@ -45,7 +47,6 @@ pub(crate) fn render(profile: &Profile<'_>) -> String {
             costs.own.entry(line(&pair[1])).or_default();
         }
     }
-    let sum = profile.sum();
     let mut text = String::from("# callgrind format\nversion: 1\ncreator: cargo heapcheck\n");
     let program = profile.units.first().map_or("", |unit| &*unit.program);
     let _ = writeln!(text, "cmd: {}\npositions: line", plain(program));

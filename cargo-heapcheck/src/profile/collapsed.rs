@@ -10,14 +10,13 @@ use super::select::Profile;
 /// Writes the stacks, outermost first, the test before them.
 pub(crate) fn render(profile: &Profile<'_>, metric: Metric) -> String {
     let mut stacks: BTreeMap<String, i64> = BTreeMap::new();
-    for sample in &profile.samples {
+    for sample in profile.grown() {
         let functions = sample.frames.iter().rev().map(|frame| &*frame.function);
         let parts: Vec<String> = std::iter::once(sample.test).chain(functions).map(plain).collect();
         *stacks.entry(parts.join(";")).or_default() += sample.amount.of(metric);
     }
     let mut text = String::new();
-    // The format knows no negative numbers: what is gone since an older run can't be told in it.
-    for (stack, value) in stacks.iter().filter(|(_, value)| **value > 0) {
+    for (stack, value) in &stacks {
         let _ = writeln!(text, "{stack} {value}");
     }
     text

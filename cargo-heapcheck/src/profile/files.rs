@@ -24,10 +24,30 @@ pub(crate) fn write_unit(run: &Run, unit: &Explained) {
 /// Writes the profiles of everything that leaked in the run.
 pub(crate) fn write_all(run: &Run, units: &[Explained]) {
     write(run, ALL, units);
+    // A test that leaked in one try, and not in the last one, has left profiles that nothing stands for any more.
+    let leaked = units.iter().filter(|unit| has_leaks(unit));
+    let stems: Vec<String> = leaked.map(|unit| stem(&unit.program, unit.test.as_deref())).collect();
+    for path in fs::read_dir(&run.path).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_of = |stem: &str| {
+            WRITTEN
+                .iter()
+                .any(|kind| name.strip_prefix(stem).and_then(|end| end.strip_prefix('.')) == Some(kind.end()))
+        };
+        let is_profile = WRITTEN.iter().any(|kind| name.ends_with(&format!(".{}", kind.end())));
+        if is_profile && !is_of(ALL) && !stems.iter().any(|stem| is_of(stem)) {
+            // One that stays is old, not wrong.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn has_leaks(unit: &Explained) -> bool {
+    unit.leaks.iter().any(|leak| counts(leak.kind))
 }
 
 fn write(run: &Run, stem: &str, units: &[Explained]) {
-    if !units.iter().any(|unit| unit.leaks.iter().any(|leak| counts(leak.kind))) {
+    if !units.iter().any(has_leaks) {
         return;
     }
     for kind in WRITTEN {
@@ -62,7 +82,7 @@ pub(crate) fn hint(folder: &Path, report: &str) -> String {
         format!("heapcheck: to look at it, with profiles from {}:\n", shown(&folder.to_string_lossy()));
     let mut commands = vec![format!("{report} --format html --open")];
     match find("pprof").map(|path| is_perl(&path)) {
-        Some(true) => commands.push(format!("pprof --text {}", quoted(&file(Kind::HeapNames)))),
+        Some(true) => commands.push(format!("pprof --text --show_bytes {}", quoted(&file(Kind::HeapNames)))),
         Some(false) => commands.push(format!("pprof -http=: {}", quoted(&file(Kind::Pprof)))),
         None if find("go").is_some() => {
             commands.push(format!("go tool pprof -http=: {}", quoted(&file(Kind::Pprof))));
@@ -70,7 +90,7 @@ pub(crate) fn hint(folder: &Path, report: &str) -> String {
         None => {}
     }
     if find("google-pprof").is_some() {
-        commands.push(format!("google-pprof --text {}", quoted(&file(Kind::HeapNames))));
+        commands.push(format!("google-pprof --text --show_bytes {}", quoted(&file(Kind::HeapNames))));
     }
     commands.iter().for_each(|command| text.push_str(&format!("    {command}\n")));
     text

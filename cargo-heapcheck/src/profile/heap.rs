@@ -31,7 +31,7 @@ pub(crate) fn render_with_names(profile: &Profile<'_>) -> String {
     let layout = Layout::of(profile.units);
     // A number of its own for each function, in place of an address, keeps inlined functions apart.
     let mut numbers: BTreeMap<&str, u64> = BTreeMap::new();
-    for frame in profile.samples.iter().flat_map(|sample| sample.frames) {
+    for frame in profile.grown().flat_map(|sample| sample.frames) {
         let next = (numbers.len() as u64 + 1) << 4;
         numbers.entry(&frame.function).or_insert(next);
     }
@@ -52,7 +52,9 @@ pub(crate) fn render_with_names(profile: &Profile<'_>) -> String {
 }
 
 fn header(profile: &Profile<'_>) -> String {
-    let Amount { blocks, bytes } = profile.sum();
+    let mut sum = Amount::default();
+    profile.grown().for_each(|sample| sum.add(sample.amount));
+    let Amount { blocks, bytes } = sum;
     format!("heap profile: {blocks:6}: {bytes:8} [{blocks:6}: {bytes:8}] @ heapprofile\n")
 }
 
@@ -72,7 +74,7 @@ fn stacks(
 ) -> Vec<(Vec<u64>, Amount)> {
     let mut places = BTreeMap::new();
     let mut stacks: Vec<(Vec<u64>, Amount)> = Vec::new();
-    for sample in &profile.samples {
+    for sample in profile.grown() {
         let mut stack: Vec<u64> =
             sample.frames.iter().map(|frame| number(frame, layout.spot(sample.unit, frame))).collect();
         // Functions that are inlined at one address are one address.

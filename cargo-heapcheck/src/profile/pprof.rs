@@ -47,6 +47,11 @@ pub(crate) fn render(profile: &Profile<'_>) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
+/// A label that Go's pprof can draw: up to Go 1.19 at least, it writes labels for graphviz as they are, between quotes.
+fn without_quotes(label: &str) -> String {
+    label.replace('"', "'").replace('\\', "/")
+}
+
 /// The lines of one location: its spot, and the functions and lines that are inlined there, innermost first.
 type Place = (Spot, Vec<(u64, u64)>);
 
@@ -97,7 +102,7 @@ impl<'e> Writer<'e> {
         for (key, value) in labels.into_iter().filter(|(_, value)| !value.is_empty()) {
             let mut label = Message::default();
             label.number(1, self.string(key));
-            label.number(2, self.string(value));
+            label.number(2, self.string(&without_quotes(value)));
             message.message(3, label);
         }
         self.profile.message(field::SAMPLE, message);

@@ -69,12 +69,17 @@ pub(crate) struct Profile<'e> {
     pub(crate) units: &'e [Explained],
 }
 
-impl Profile<'_> {
+impl<'e> Profile<'e> {
     /// The sum of all samples.
     pub(crate) fn sum(&self) -> Amount {
         let mut sum = Amount::default();
         self.samples.iter().for_each(|sample| sum.add(sample.amount));
         sum
+    }
+
+    /// The samples for formats that know no negative numbers: what is gone since an older run can't be told in them.
+    pub(crate) fn grown(&self) -> impl Iterator<Item = &Sample<'e>> {
+        self.samples.iter().filter(|sample| sample.amount.bytes >= 0 && sample.amount.blocks >= 0)
     }
 
     /// What shares are shares of: what has gone since an older run counts as well.

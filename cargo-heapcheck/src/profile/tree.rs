@@ -33,7 +33,7 @@ impl<'e> Tree<'e> {
         let root = Branch { frame: None, name: "all", amount: Amount::default(), below: Vec::new() };
         let mut tree = Self { branches: vec![root] };
         let mut numbers: HashMap<(usize, &str), usize> = HashMap::new();
-        for sample in &profile.samples {
+        for sample in profile.grown() {
             tree.branches[0].amount.add(sample.amount);
             let frames = sample.frames.iter().rev().map(|frame| (Some(frame), &*frame.function));
             let mut at = 0;

@@ -73,7 +73,7 @@
     const zoomed = model.follow(root, state.zoom);
     const matches = model.matcher(state.search);
     const boxes = model.layOut(zoomed, state.metric, 0.4 / width);
-    const rows = Math.max(...boxes.map(box => box.branch.depth)) + 1;
+    const rows = boxes.reduce((most, box) => Math.max(most, box.branch.depth + 1), 1);
     flame.setAttribute("viewBox", `0 0 ${width} ${rows * row}`);
     flame.setAttribute("height", rows * row);
     let hits = 0;
@@ -114,7 +114,7 @@
     table.dataset.rows = shown.length;
     table.tBodies[0].replaceChildren(...shown.flatMap(leak => {
       const is_open = String(leak.number) === state.leak;
-      const row = make("tr", { class: is_open ? "row open" : "row" }, ...columns.map(([key, , is_number]) => {
+      const row = make("tr", { class: `row${is_open ? " open" : ""}${leak.counts ? "" : " faint"}`, title: leak.counts ? "" : "not in the sums" }, ...columns.map(([key, , is_number]) => {
         const value = leak[key] ?? "";
         const kind = is_number ? "number" : ["type", "place"].includes(key) ? "code" : "";
         return make("td", { class: kind }, is_number ? value.toLocaleString("en") : value);
