@@ -17,6 +17,7 @@ use crate::figures::{bytes, counted};
 use crate::handover::Handover;
 use crate::home::Home;
 use crate::human;
+use crate::interrupt::Interrupts;
 use crate::ledger;
 use crate::leftovers;
 use crate::look::Asked;
@@ -66,10 +67,16 @@ impl Testing {
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
         let Prepared { mut command, run, target, own, plan, home } = self.prepare()?;
         command.args(&self.verb).arg("--config").arg(runner_config(&target, &own));
+        let interrupts = Interrupts::catch()
+            .map_err(|error| Complaint::no_verdict(format!("cannot listen for signals: {error}")))?;
         let status = command.args(self.cargo_arguments(plan.general().keeps_build)).status();
         let status = status.map_err(|error| {
             Complaint::no_verdict(format!("cannot run `{}`: {error}", command.get_program().display()))
         })?;
+        let interrupted = interrupts.code(status);
+        if interrupted.is_some() {
+            eprintln!("\nheapcheck: interrupted; this is what is known so far");
+        }
         if let Some(pattern) = plan.why.as_deref().filter(|_| !why::was_answered(&run)) {
             eprint!("{}", why::no_match(pattern));
         }
@@ -77,6 +84,9 @@ impl Testing {
         if tally::read(&run).iter().any(|entry| entry.verdict == Verdict::Leaked) {
             profile::write_all(&run, &explain_run(&run, &mut Symbols::default())?);
             eprint!("{}", profile::hint(&run.link(), &self.report_command(&run)));
+        }
+        if let Some(code) = interrupted {
+            return Ok(code);
         }
         self.warn(&run, &plan, &home, status.success());
         let own = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);

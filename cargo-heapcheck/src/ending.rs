@@ -37,4 +37,5 @@ Exit codes:
   23   leaks, and all else passed
   70   no verdict possible: something was not checked
   101  tests or their build failed
+  130  interrupted (Ctrl-C); what is known is told
 `exec` keeps the program's own exit code unless that is 0.";

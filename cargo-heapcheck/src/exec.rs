@@ -16,6 +16,7 @@ use crate::excuse::explain_excused;
 use crate::home::Home;
 use crate::human;
 use crate::injection::Injection;
+use crate::interrupt::Interrupts;
 use crate::ledger;
 use crate::look::Asked;
 use crate::profile;
@@ -55,6 +56,8 @@ impl Exec {
         if settings.is_checked {
             self.injection(&settings).apply(&mut command, &unit.path);
         }
+        // The program may be told to end; what is known of it is told all the same.
+        let _interrupts = Interrupts::catch().map_err(|error| cannot_run(&path.to_string_lossy(), &error))?;
         let ended = child::run(&mut command, settings.timeout);
         let Ended { pid, status, is_timed_out } =
             ended.map_err(|error| cannot_run(&path.to_string_lossy(), &error))?;

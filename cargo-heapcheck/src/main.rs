@@ -26,6 +26,8 @@ mod human;
 mod profile;
 mod formats;
 mod child;
+mod interrupt;
+mod progress;
 mod tally;
 mod ledger;
 mod exec;

@@ -20,9 +20,11 @@ use crate::excuse::explain_excused;
 use crate::explain::explain;
 use crate::handover::Handover;
 use crate::human;
+use crate::interrupt;
 use crate::ledger;
 use crate::libtest::{self, Asked};
 use crate::profile;
+use crate::progress::Progress;
 use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
@@ -36,6 +38,8 @@ pub(crate) const FACE: &str = "__runner";
 /// Runs the program at the head of `line`, and answers the exit code.
 pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
     let handover = Handover::receive()?;
+    interrupt::end_children_first()
+        .map_err(|error| Complaint::no_verdict(format!("cannot listen for signals: {error}")))?;
     let Some((program, arguments)) = line.split_first() else {
         return Err(Complaint::usage("the runner was given no program"));
     };
@@ -87,11 +91,21 @@ fn fan_out(harness: Harness) -> Result<u8, Complaint> {
         harness.handover.run.leave_out()?;
     }
     let names: Vec<String> = tests.iter().map(|(name, _)| name.clone()).collect();
+    let will_run = tests.iter().filter(|(name, is_ignored)| {
+        asked.selects(name) && (asked.includes_ignored || *is_ignored == asked.only_ignored)
+    });
+    // With one thread mimic has written the name of a test before it runs, and what stands in that line has to stay.
+    let has_room = !asked.is_live && !asked.is_quiet && asked.threads != Some(1);
+    let progress = Arc::new(Progress::begin(will_run.count(), has_room));
     let arguments = harness.asked.for_mimic(&names);
     let harness = Arc::new(harness);
     let trials = tests.into_iter().enumerate().map(|(number, (name, is_ignored))| {
-        let (harness, test) = (Arc::clone(&harness), name.clone());
-        let run = move || outcome(&harness, &test, harness.run_test(&test, number, is_ignored));
+        let (harness, progress, test) = (Arc::clone(&harness), Arc::clone(&progress), name.clone());
+        let run = move || {
+            let told = harness.run_test(&test, number, is_ignored);
+            progress.ended(told.as_ref().is_ok_and(|told| told.verdict == Verdict::Leaked));
+            outcome(&harness, &test, told)
+        };
         Trial::test(name, run).with_ignored_flag(is_ignored)
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
