@@ -37,6 +37,7 @@ mod accept;
 mod handover;
 mod rustcline;
 mod linked;
+mod doctests;
 mod wrapper;
 mod libtest;
 mod live;
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
 fn face(arguments: &[OsString]) -> Result<u8, Complaint> {
     match arguments.get(1) {
         Some(first) if first == runner::FACE => runner::act(&arguments[2..]),
-        Some(first) if Handover::is_sent() && !typed::is_ours(first) => Err(wrapper::act(&arguments[1..])),
+        Some(first) if Handover::is_sent() && !typed::is_ours(first) => wrapper::act(&arguments[1..]),
         // After `show-env` a person types into an environment that is cargo's.
         _ if Handover::is_sent() => {
             let mut command = Command::new(own()?);

@@ -1,5 +1,6 @@
 #![forbid(unsafe_code)]
-//! The faces that cargo calls as `RUSTC_WRAPPER` and `RUSTDOC`: they add flags, and become the compiler.
+//! The faces that cargo calls as `RUSTC_WRAPPER` and `RUSTDOC`: they add flags, and become the compiler. Only where
+//! rustdoc runs doctests do they stay, and listen.
 //!
 //! A wrapper is the only way that keeps whatever flags the person has set: every variable and key of cargo's replaces
 //! some other one. Later `-C` flags win over earlier ones, so these also win over profiles.
@@ -9,6 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::complaint::Complaint;
+use crate::doctests;
 use crate::handover::Handover;
 use crate::linked;
 use crate::rustcline::Line;
@@ -20,11 +22,8 @@ pub(crate) const FLAGS: &[&str] =
 pub(crate) const DEBUG_INFO: &str = "-Cdebuginfo=1";
 
 /// Becomes rustc, or the wrapper that the person has, or rustdoc.
-pub(crate) fn act(arguments: &[OsString]) -> Complaint {
-    let handover = match Handover::receive() {
-        Ok(handover) => handover,
-        Err(complaint) => return complaint,
-    };
+pub(crate) fn act(arguments: &[OsString]) -> Result<u8, Complaint> {
+    let handover = Handover::receive()?;
     let is_rustdoc = arguments[0].as_encoded_bytes().starts_with(b"-");
     let mut line: Vec<OsString> = Vec::new();
     if is_rustdoc {
@@ -34,13 +33,14 @@ pub(crate) fn act(arguments: &[OsString]) -> Complaint {
     }
     line.extend_from_slice(arguments);
     line.extend(added(arguments, is_rustdoc).into_iter().map(OsString::from));
-    match linked::added(&handover, arguments, is_rustdoc) {
-        Ok(flags) => line.extend(flags),
-        Err(complaint) => return complaint,
-    }
+    line.extend(linked::added(&handover, arguments, is_rustdoc)?);
     let mut command = Command::new(&line[0]);
-    let error = command.args(&line[1..]).exec();
-    Complaint::no_verdict(format!("cannot run `{}`: {error}", line[0].display()))
+    command.args(&line[1..]);
+    if is_rustdoc && (Line { arguments }).has("--test") {
+        return doctests::run(command, &handover);
+    }
+    let error = command.exec();
+    Err(Complaint::no_verdict(format!("cannot run `{}`: {error}", line[0].display())))
 }
 
 /// The flags to add to this call.
