@@ -4,12 +4,11 @@
 //! A stack knows where a block was made, not what became of it. So the lines are read: the statement that made the
 //! value, and what the same function later does with the name it gave it.
 
-use std::fs;
-
 use heapcheck_rt::record::LeakKind;
 
 use super::Member;
 use super::sites::Site;
+use super::sources::Sources;
 use crate::plumbing::{Whose, whose};
 use crate::symbols::{Frame, shown};
 
@@ -42,25 +41,25 @@ const WAYS: &[Way] = &[
 const FOR_GOOD: &str = "gives it up for good; what is to live as long as the program belongs in a `static`";
 
 /// The lines of advice.
-pub(super) fn of(kind: LeakKind, site: &Site, members: &[Member]) -> Vec<String> {
+pub(super) fn of(kind: LeakKind, site: &Site, members: &[Member], sources: &mut Sources) -> Vec<String> {
     match kind {
         LeakKind::Cycle => back_edge(members).into_iter().collect(),
-        LeakKind::Direct => given_away(site).or_else(|| never_freed(site)).into_iter().collect(),
+        LeakKind::Direct => {
+            given_away(site, sources).or_else(|| never_freed(site, sources)).into_iter().collect()
+        }
         _ => Vec::new(),
     }
 }
 
 /// What the code does with the value, in the first statement that says so.
-fn given_away(site: &Site) -> Option<String> {
+fn given_away(site: &Site, sources: &mut Sources) -> Option<String> {
     let own = site.trace.iter().filter(|frame| whose(frame) == Whose::Own);
     own.take(FRAMES).find_map(|frame| {
         let (file, line) = (frame.file.as_ref()?, frame.line?);
         if !file.ends_with(".rs") {
             return None;
         }
-        let source = fs::read_to_string(file).ok()?;
-        let lines: Vec<&str> = source.lines().collect();
-        let (way, at) = find_way(&lines, line as usize - 1)?;
+        let (way, at) = find_way(sources.lines(file), line as usize - 1)?;
         let (_, name, meaning) = way;
         let place =
             if at + 1 == line as usize { String::new() } else { format!(" at {}:{}", shown(file), at + 1) };
@@ -69,9 +68,10 @@ fn given_away(site: &Site) -> Option<String> {
 }
 
 /// Finds how the value of the statement at `at` is given away, and on which line.
-fn find_way(lines: &[&str], at: usize) -> Option<(&'static Way, usize)> {
-    let code =
-        |at: usize| lines.get(at).map_or("", |line| line.split("//").next().unwrap_or_default().trim());
+fn find_way<L: AsRef<str>>(lines: &[L], at: usize) -> Option<(&'static Way, usize)> {
+    let code = |at: usize| {
+        lines.get(at).map_or("", |line| line.as_ref().split("//").next().unwrap_or_default().trim())
+    };
     let ends = |at: usize| code(at).is_empty() || code(at).ends_with([';', '{', '}']);
     let first =
         (at.saturating_sub(STATEMENT_LINES)..at).rev().find(|line| ends(*line)).map_or(0, |line| line + 1);
@@ -84,7 +84,9 @@ fn find_way(lines: &[&str], at: usize) -> Option<(&'static Way, usize)> {
     let name = code(first.min(at)).strip_prefix("let ")?;
     let name = name.trim_start_matches("mut ");
     let name = &name[..name.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(name.len())];
-    let indent = |line: usize| lines.get(line).map_or(0, |text| text.len() - text.trim_start().len());
+    let indent = |line: usize| {
+        lines.get(line).map_or(0, |text| text.as_ref().len() - text.as_ref().trim_start().len())
+    };
     let depth = indent(first.min(at));
     // The block of the statement ends where a line stands further left.
     let rest = (last + 1..lines.len().min(last + FUNCTION_LINES))
@@ -123,7 +125,7 @@ fn has_word(arguments: &str, name: &str) -> bool {
 }
 
 /// What C and C++ allocate by hand is freed by hand.
-fn never_freed(site: &Site) -> Option<String> {
+fn never_freed(site: &Site, sources: &mut Sources) -> Option<String> {
     let own = site.trace.get(site.own?)?;
     let file = own.file.as_deref()?;
     let is_foreign = [".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".C"].iter().any(|end| file.ends_with(end));
@@ -132,9 +134,7 @@ fn never_freed(site: &Site) -> Option<String> {
     if !is_foreign {
         return None;
     }
-    let source = own
-        .line
-        .and_then(|line| fs::read_to_string(file).ok()?.lines().nth(line as usize - 1).map(str::to_string));
+    let source = own.line.and_then(|line| sources.lines(file).get(line as usize - 1));
     // libstdc++ makes `new[]` out of `new`, so the stack does not tell them apart.
     let is_array = source.is_some_and(|line| {
         let made = line.split_once("new ").map_or("", |(_, made)| made);

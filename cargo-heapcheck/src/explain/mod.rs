@@ -10,6 +10,7 @@
 //! ```
 
 mod signature;
+mod sources;
 pub(crate) mod sites;
 mod drafts;
 mod stacks;
