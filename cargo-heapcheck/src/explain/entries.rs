@@ -124,12 +124,8 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
         threads: draft.threads.len(),
         is_truncated: site.is_truncated,
         also: also(draft, site, naming.sites),
-<<<<<<< HEAD
         held_by: None,
-        help: advice::of(kind, site, &members),
-=======
         help: advice::of(kind, site, &members, &mut naming.sources),
->>>>>>> 3a358fa (explain: read each source once; tests: symbols from wherever they lie, signatures, a bench of the report)
         signature: format!("{:016x}", fnv([kind.name().as_bytes(), &draft.signature.to_le_bytes()])),
         trace: site.trace.clone(),
         stacks: stacks::of_draft(record, draft, naming.sites),

@@ -19,12 +19,9 @@ pub(super) struct Naming<'a, 'f> {
     pub(super) sites: &'a Sites,
     types: &'a mut Types,
     fields: HashMap<String, u32>,
-<<<<<<< HEAD
     paths: HashMap<Pointer, Option<String>>,
-=======
     /// The source files that were read.
     pub(super) sources: Sources,
->>>>>>> 3a358fa (explain: read each source once; tests: symbols from wherever they lie, signatures, a bench of the report)
 }
 
 /// What a path depends on: the places of both blocks, where in an element the pointer lies, and whether it leads to the
@@ -33,13 +30,15 @@ type Pointer = (usize, usize, u64, bool);
 
 impl<'a, 'f> Naming<'a, 'f> {
     /// No field is known yet.
-<<<<<<< HEAD
     pub(super) fn new(drafts: &'a Drafts<'f>, sites: &'a Sites, types: &'a mut Types) -> Self {
-        Self { drafts, sites, types, fields: HashMap::new(), paths: HashMap::new() }
-=======
-    pub(super) fn new(drafts: &'a Drafts<'f>, sites: &'a Sites) -> Self {
-        Self { drafts, sites, fields: HashMap::new(), sources: Sources::default() }
->>>>>>> 3a358fa (explain: read each source once; tests: symbols from wherever they lie, signatures, a bench of the report)
+        Self {
+            drafts,
+            sites,
+            types,
+            fields: HashMap::new(),
+            paths: HashMap::new(),
+            sources: Sources::default(),
+        }
     }
 
     /// The place of a block.
