@@ -17,6 +17,8 @@ const FRAMES: usize = 3;
 /// Lines of a statement, and lines behind it where its value may be given away.
 const STATEMENT_LINES: usize = 6;
 const FUNCTION_LINES: usize = 40;
+/// Fields of a cycle that are named when nothing tells them apart.
+const FIELDS_MAX: usize = 6;
 
 /// How a value is kept from being dropped: what stands in the code, how it is called, and what it means.
 type Way = (&'static str, &'static str, &'static str);
@@ -197,20 +199,51 @@ fn back_edge(members: &[Member]) -> Option<String> {
         let field = field.rsplit('.').next().unwrap_or(field);
         field.trim_end_matches(|c: char| !c.is_alphanumeric()).to_string()
     };
-    let leads_back = |field: &str| BACK.contains(&last_word(field).trim_end_matches('s'));
+    let leads_back = |field: &str| BACK.contains(&last_word(field).as_str());
     let names_back: Vec<_> = edges.iter().filter(|(_, field, _)| leads_back(field)).collect();
     // In a circle through a collection, the pointer of a single element is the one that leads back.
     let from_elements: Vec<_> = edges.iter().filter(|(_, field, _)| !field.contains("[..]")).collect();
     let has_collection =
         members.iter().any(|member| member.field.as_deref().is_some_and(|field| field.contains("[..]")));
-    let (_, field, target) = match (names_back.as_slice(), from_elements.as_slice()) {
-        ([edge], _) => **edge,
-        (_, [edge]) if has_collection => **edge,
-        _ => return None,
+    let weak = |target: &str| {
+        let path = if target.starts_with("Arc<") { "sync::Weak" } else { "Weak" };
+        let inner = target.split_once('<').and_then(|(_, inner)| inner.strip_suffix('>'));
+        format!("{path}<{}>", inner.unwrap_or_default())
     };
-    let weak = if target.starts_with("Arc<") { "sync::Weak" } else { "Weak" };
-    let inner = target.split_once('<').map_or("", |(_, inner)| inner.trim_end_matches('>'));
-    Some(format!("`{field}` keeps alive what it belongs to; a `{weak}<{inner}>` there would not"))
+    let (_, field, target) = match (edges.as_slice(), names_back.as_slice(), from_elements.as_slice()) {
+        ([edge], ..) => *edge,
+        (_, [edge], _) => **edge,
+        (_, _, [edge]) if has_collection => **edge,
+        _ => {
+            // Nothing says which one leads back, but one of them has to give way.
+            let in_full = |(at, field, _): &(usize, &str, &str)| match members
+                [at.checked_sub(1).unwrap_or(members.len() - 1)]
+            .field
+            .as_deref()
+            {
+                // An element is known by the field of its collection.
+                Some(collection) if field.starts_with('[') => format!("`{collection}{field}`"),
+                _ => format!("`{field}`"),
+            };
+            let mut fields: Vec<String> = edges.iter().map(in_full).collect();
+            fields.dedup();
+            let is_told = (2..=FIELDS_MAX).contains(&fields.len()) && fields.len() == edges.len();
+            return is_told.then(|| format!("one of {} has to be a `Weak`", fields.join(", ")));
+        }
+    };
+    let weak = weak(target);
+    if field.starts_with("async ") {
+        // A waker holds its task; nobody can make that weak.
+        return Some(format!(
+            "the task's own future keeps it alive (`{field}`); whoever gives the task up has to drop the future"
+        ));
+    }
+    Some(match field.strip_prefix("closure.") {
+        Some(name) => {
+            format!("the closure keeps alive what it belongs to; let it capture a `{weak}` as `{name}`")
+        }
+        None => format!("`{field}` keeps alive what it belongs to; a `{weak}` there would not"),
+    })
 }
 
 #[cfg(test)]
@@ -262,7 +295,14 @@ mod tests {
         };
         check(&[("Rc<A>", "A.children"), ("Vec<Rc<B>>", "[..]"), ("Rc<B>", "B.boss")], Some("`B.boss`"));
         check(&[("Arc<A>", "A.b"), ("Arc<B>", "B.parent")], Some("`sync::Weak<A>`".trim_matches('`')));
-        check(&[("Rc<A>", "A.b"), ("Rc<B>", "B.a")], None);
+        check(&[("Rc<A>", "A.b"), ("Rc<B>", "B.a")], Some("one of `A.b`, `B.a` has to be a `Weak`"));
+        check(&[("Rc<A>", "A.next"), ("Rc<A>", "A.previous")], Some("`A.previous`"));
+        check(&[("Rc<A>", "A.next"), ("Rc<A>", "A.next")], None);
+        check(&[("Rc<A>", "A.me")], Some("`Weak<A>`"));
+        check(
+            &[("Rc<A<u8>>", "A<u8>.click"), ("Box<closure>", "closure.a")],
+            Some("capture a `Weak<A<u8>>` as `a`"),
+        );
         check(&[("Box<A>", "A.b"), ("Box<B>", "B.parent")], None);
     }
 }
