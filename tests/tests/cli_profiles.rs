@@ -326,6 +326,7 @@ fn check_page(fixture: &Fixture) {
     assert!(plain.contains("&lt;/script&gt;&lt;b&gt;\"&amp;'.c:9"), "the name of a file is shown");
     // The two nodes that are tied, and the cache with what it keeps alive.
     assert_eq!(plain.matches("data-nodes=\"2\"").count(), 2);
+    assert!(plain.contains("↑ Node&lt;[u8; 88]&gt;.next"), "the field that closes the cycle is named");
 
     let found = seen("#search=recurse").unwrap();
     assert_eq!((number(&found, "data-hits"), number(&found, "data-rows")), (4, 1));

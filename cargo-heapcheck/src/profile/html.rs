@@ -152,6 +152,7 @@ fn leak_value<'e>(
         "instances": leak.instances,
         "also": leak.also.iter().map(|(place, blocks)| json!([place, blocks])).collect::<Vec<_>>(),
         "help": leak.help,
+        "held_by": leak.held_by.as_ref().map(|way| way.lines().join("\n")),
         "members": leak.members.iter().map(member_value).collect::<Vec<_>>(),
         "others": branch_values(&leak.others, 0),
         "kept": branch_values(&leak.kept, 0),

@@ -137,6 +137,7 @@
     if (drawn) parts.unshift(make("h3", {}, "how it hangs together"), drawn);
     for (const [place, blocks] of leak.also) parts.push(make("p", { class: "note" }, `also from ${place}: ${model.counted(blocks, "block")}`));
     for (const other of leak.others) parts.push(make("p", { class: "note" }, `also in the cycle: ${other.blocks} × ${other.type || "block"}, ${model.counted(other.bytes, "byte")}`));
+    if (leak.held_by) parts.unshift(make("h3", {}, "still held by"), make("pre", {}, leak.held_by));
     for (const help of leak.help) parts.unshift(make("p", { class: "help" }, `help: ${help}`));
     parts.push(make("p", { class: "note" }, `largest block ${model.counted(leak.largest_bytes, "byte")}; signature ${leak.signature}`));
     return parts;
