@@ -21,8 +21,9 @@ use crate::interrupt::Interrupts;
 use crate::ledger;
 use crate::leftovers;
 use crate::look::Asked;
+use crate::outputs::Outputs;
 use crate::profile;
-use crate::report::explain_run;
+use crate::report::{self, explain_run};
 use crate::run::Run;
 use crate::runner;
 use crate::runtime;
@@ -43,6 +44,8 @@ pub(crate) struct Testing {
     pub(crate) arguments: Vec<OsString>,
     /// What was set by flags.
     pub(crate) flags: Flags,
+    /// The reports that are written.
+    pub(crate) outputs: Outputs,
 }
 
 /// A cargo that builds, and runs what it has built, through this tool.
@@ -65,6 +68,7 @@ pub(crate) struct Prepared {
 impl Testing {
     /// Does it, and answers the exit code.
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
+        self.outputs.check()?;
         let Prepared { mut command, run, target, own, plan, home } = self.prepare()?;
         command.args(&self.verb).arg("--config").arg(runner_config(&target, &own));
         let interrupts = Interrupts::catch()
@@ -81,14 +85,17 @@ impl Testing {
             eprint!("{}", why::no_match(pattern));
         }
         let ending = sum_up(&run, status.success());
+        let units = explain_run(&run, &mut Symbols::default())?;
+        report::keep(&run, &units)?;
         if tally::read(&run).iter().any(|entry| entry.verdict == Verdict::Leaked) {
-            profile::write_all(&run, &explain_run(&run, &mut Symbols::default())?);
+            profile::write_all(&run, &units);
             eprint!("{}", profile::hint(&run.link(), &self.report_command(&run)));
         }
         if let Some(code) = interrupted {
             return Ok(code);
         }
         self.warn(&run, &plan, &home, status.success());
+        self.outputs.write(&units, Asked::of_cargo(self.cargo_flags()))?;
         let own = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
         Ok(match own {
             // As under plain cargo: the program's own status.

@@ -29,6 +29,7 @@ pub(crate) struct Excused {
 
 /// What excuses a leak.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "by", rename_all = "kebab-case")]
 pub(crate) enum By {
     /// A suppression, known by where it is written.

@@ -19,7 +19,9 @@ use crate::injection::Injection;
 use crate::interrupt::Interrupts;
 use crate::ledger;
 use crate::look::Asked;
+use crate::outputs::Outputs;
 use crate::profile;
+use crate::report;
 use crate::run::Run;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
@@ -37,6 +39,8 @@ pub(crate) struct Exec {
     pub(crate) plan: Plan,
     /// How the report looks.
     pub(crate) asked: Asked,
+    /// The reports that are written.
+    pub(crate) outputs: Outputs,
     /// Where the program lies.
     pub(crate) program: PathBuf,
     /// Its arguments.
@@ -46,6 +50,7 @@ pub(crate) struct Exec {
 impl Exec {
     /// Runs it, and answers the exit code.
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
+        self.outputs.check()?;
         let path = &self.program;
         let run = Run::begin(&self.home)?;
         self.plan.save(&run.path)?;
@@ -76,6 +81,8 @@ impl Exec {
         if explained.verdict != Verdict::Clean || !explained.excused.is_empty() {
             let more = if explained.verdict == Verdict::Leaked { human::more() } else { String::new() };
             eprint!("\n{}{more}", human::render(&explained, look));
+        }
+        if explained.verdict == Verdict::Leaked {
             profile::write_unit(&run, &explained);
             profile::write_all(&run, std::slice::from_ref(&explained));
             eprint!("{}", profile::hint(&run.link(), "cargo heapcheck report"));
@@ -84,6 +91,10 @@ impl Exec {
             let text = if answers.is_empty() { why::no_match(pattern) } else { why::render(&answers, look) };
             eprint!("\n{text}");
         }
+        let units = [explained];
+        report::keep(&run, &units)?;
+        self.outputs.write(&units, self.asked)?;
+        let [explained] = units;
         Ok(match (own_code(status), explained.verdict) {
             (0, Verdict::Clean) => Ending::Clean.code(),
             (0, Verdict::Leaked) => Ending::Leaked.code(),

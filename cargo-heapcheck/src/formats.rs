@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use crate::explain::Explained;
 use crate::look::Look;
 use crate::profile::{Kind, Selection};
-use crate::{human, json};
+use crate::sinks::root::Root;
+use crate::{human, json, sinks};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -15,6 +16,14 @@ pub(crate) enum Format {
     Human,
     /// For machines: one object
     Json,
+    /// JUnit's XML: each test with what became of it
+    Junit,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub's workflows
+    Github,
+    /// A summary for a CI job or a comment
+    Markdown,
     /// One page with tables, a flame graph and the leak graphs; needs nothing but a browser
     Html,
     /// A flame graph as a picture
@@ -37,12 +46,16 @@ impl Format {
     /// Writes what was found in this format; of those that are made of stacks, what is selected. Only people care how it
     /// looks.
     pub(crate) fn render(self, units: &[Explained], selection: &Selection, look: Look) -> Vec<u8> {
-        let people = || units.iter().map(|unit| human::render(unit, look)).collect::<Vec<_>>().join("\n");
-        match self.kind() {
-            Some(kind) => kind.render(units, selection),
-            None if self == Self::Json => json::render(units).into_bytes(),
-            None => people().into_bytes(),
-        }
+        let text = match self {
+            Self::Human => units.iter().map(|unit| human::render(unit, look)).collect::<Vec<_>>().join("\n"),
+            Self::Json => json::render(units),
+            Self::Junit => sinks::junit::render(units),
+            Self::Sarif => sinks::sarif::render(units, &Root::find()),
+            Self::Github => sinks::github::render(units, &Root::find()),
+            Self::Markdown => sinks::markdown::render(units, &Root::find()),
+            _ => return self.kind().map_or(Vec::new(), |kind| kind.render(units, selection)),
+        };
+        text.into_bytes()
     }
 
     /// Whether a terminal can show it.
@@ -52,7 +65,7 @@ impl Format {
 
     /// Whether a part can be chosen: it is made of stacks, and has no search of its own.
     pub(crate) fn can_choose(self) -> bool {
-        !matches!(self, Self::Human | Self::Json | Self::Html)
+        self.kind().is_some() && self != Self::Html
     }
 
     /// How its files end.
@@ -60,13 +73,18 @@ impl Format {
         match (self, self.kind()) {
             (_, Some(kind)) => kind.end(),
             (Self::Json, None) => "json",
+            (Self::Junit, None) => "xml",
+            (Self::Sarif, None) => "sarif",
+            (Self::Markdown, None) => "md",
             (_, None) => "txt",
         }
     }
 
     fn kind(self) -> Option<Kind> {
         Some(match self {
-            Self::Human | Self::Json => return None,
+            Self::Human | Self::Json | Self::Junit | Self::Sarif | Self::Github | Self::Markdown => {
+                return None;
+            }
             Self::Html => Kind::Html,
             Self::Svg => Kind::Svg,
             Self::Collapsed => Kind::Collapsed,

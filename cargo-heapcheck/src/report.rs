@@ -1,9 +1,9 @@
 #![forbid(unsafe_code)]
 //! `report`: tells again what the last run, or one record, has found.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -16,7 +16,9 @@ use crate::excuse::explain_excused;
 use crate::explain::{Explained, explain};
 use crate::formats::Format;
 use crate::home::Home;
-use crate::look::{Look, LookFlags};
+use crate::json;
+use crate::look::LookFlags;
+use crate::outputs::{Output, Outputs};
 use crate::profile::{self, Base, View, ViewFlags};
 use crate::run::{Run, Unit, read_record};
 use crate::symbols::Symbols;
@@ -29,12 +31,12 @@ pub(crate) struct ReportFlags {
     /// One record file, or the folder of a run [default: the last run]
     #[arg(long, value_name = "PATH")]
     record: Option<PathBuf>,
-    /// How it is written [default: human]
-    #[arg(long, value_enum, conflicts_with = "view")]
-    format: Option<Format>,
-    /// Where it is written [default: stdout]
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Join reports and runs, of several machines for example: JSON reports, folders of runs, copies of
+    /// `target/heapcheck`
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["record", "manifest_path"])]
+    merge: Vec<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
     /// Open it in the browser; as a page unless `--format` says otherwise
     #[arg(long, conflicts_with = "view")]
     open: bool,
@@ -51,7 +53,7 @@ impl ReportFlags {
     /// Tells it, and answers the exit code that goes with what was found.
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
         let view = self.view.view()?;
-        let format = self.format(view.as_ref())?;
+        let outputs = self.outputs(view.as_ref())?;
         let asked = self.look.asked();
         let mut selection = self.view.selection(asked.is_verbose)?;
         let mut symbols = Symbols::default();
@@ -59,56 +61,71 @@ impl ReportFlags {
         if let Some(base) = &self.view.base {
             selection.base = Some(read_base(base, &mut symbols)?);
         }
-        let file = self.file(format)?;
-        // A file is read later and elsewhere.
-        let look =
-            if file.is_some() { Look { has_colours: false, ..asked.on_stdout() } } else { asked.on_stdout() };
-        let bytes = match &view {
-            Some(view) => view.render(&units, &selection).into_bytes(),
-            None => format.render(&units, &selection, look),
-        };
-        match file {
-            Some(path) => {
-                fs::write(&path, bytes).map_err(|error| cannot_write(&path, &error))?;
-                if self.open {
-                    profile::open(&path)?;
-                }
-            }
-            // A reader that closes the pipe early has seen enough.
-            None => drop(std::io::stdout().write_all(&bytes)),
+        for output in &outputs {
+            let bytes = match (&view, output.format) {
+                (Some(view), None) => view.render(&units, &selection).into_bytes(),
+                (_, format) => format.unwrap_or(Format::Human).render(&units, &selection, output.look(asked)),
+            };
+            output.write(&bytes)?;
+        }
+        if self.open
+            && let Some(path) = outputs.iter().find_map(|output| output.file.as_ref())
+        {
+            profile::open(path)?;
         }
         Ok(ending(&units).code())
     }
 
-    /// The format, when what was typed goes together.
-    fn format(&self, view: Option<&View>) -> Result<Format, Complaint> {
-        let format = self.format.unwrap_or(if self.open { Format::Html } else { Format::Human });
-        if let (None, Some(flag), false) = (view, self.view.first_choice(), format.can_choose()) {
-            return Err(Complaint::usage(format!("`{flag}` chooses among stacks, and this report is not made of them"))
-                .hint("add `--text`, `--tree`, `--traces` or `--list REGEX`, or a `--format` such as `svg` or `pprof`"));
+    /// Where what goes, when what was typed goes together.
+    fn outputs(&self, view: Option<&View>) -> Result<Vec<Output>, Complaint> {
+        let mut outputs = self.outputs.all().to_vec();
+        if outputs.is_empty() {
+            outputs.push(Output::default());
         }
-        if !format.is_text() && view.is_none() && self.output.is_none() && std::io::stdout().is_terminal() {
-            return Err(Complaint::usage("this format is not for terminals")
-                .hint(format!("name a file: `--output profile.{}`", format.end())));
+        for output in &mut outputs {
+            if view.is_some() && output.format.is_some() {
+                return Err(Complaint::usage("a view of pprof on the terminal has no `--format`")
+                    .hint("leave out `--format`, or the flag of the view"));
+            }
+            if view.is_none() {
+                let usual = if self.open { Format::Html } else { Format::Human };
+                self.check_choice(*output.format.get_or_insert(usual))?;
+            }
+            output.check()?;
         }
-        Ok(format)
+        if self.open {
+            self.set_file(&mut outputs[0])?;
+        }
+        Ok(outputs)
     }
 
-    /// The file to write, if it is one.
-    fn file(&self, format: Format) -> Result<Option<PathBuf>, Complaint> {
-        match &self.output {
-            Some(path) if path.as_os_str() == "-" && !self.open => Ok(None),
-            Some(path) => Ok(Some(absolute(path))),
-            None if self.open => {
+    fn check_choice(&self, format: Format) -> Result<(), Complaint> {
+        match self.view.first_choice() {
+            Some(flag) if !format.can_choose() => Err(Complaint::usage(format!(
+                "`{flag}` chooses among stacks, and this report is not made of them"
+            ))
+            .hint("add `--text`, `--tree`, `--traces` or `--list REGEX`, or a `--format` such as `svg` or `pprof`")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is to be opened has to be a file, under a path that holds everywhere.
+    fn set_file(&self, output: &mut Output) -> Result<(), Complaint> {
+        output.file = Some(match &output.file {
+            Some(path) => absolute(path),
+            None => {
                 let home = Home::find(self.manifest_path.as_ref())?;
                 fs::create_dir_all(&home.path).map_err(|error| cannot_write(&home.path, &error))?;
-                Ok(Some(home.path.join(format!("report.{}", format.end()))))
+                home.path.join(format!("report.{}", output.format.unwrap_or(Format::Html).end()))
             }
-            None => Ok(None),
-        }
+        });
+        Ok(())
     }
 
     fn units(&self, symbols: &mut Symbols) -> Result<Vec<Explained>, Complaint> {
+        if !self.merge.is_empty() {
+            return merged(&self.merge, symbols);
+        }
         match &self.record {
             Some(path) if path.is_dir() => explain_folder(path, symbols),
             Some(path) => Ok(vec![explain_record(path, symbols)?]),
@@ -119,6 +136,46 @@ impl ReportFlags {
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Complaint {
     Complaint::usage(format!("cannot write `{}`: {error}", path.display()))
+}
+
+/// The report that a run leaves in its folder, in the words of machines: it needs no program to be read.
+const KEPT: &str = "report.json";
+
+/// Leaves the report of a run in its folder.
+pub(crate) fn keep(run: &Run, units: &[Explained]) -> Result<(), Complaint> {
+    let path = run.path.join(KEPT);
+    fs::write(&path, json::render(units)).map_err(|error| Complaint::file("write", &path, &error))
+}
+
+/// Everything that several reports or runs have.
+fn merged(paths: &[PathBuf], symbols: &mut Symbols) -> Result<Vec<Explained>, Complaint> {
+    let mut units = Vec::new();
+    for path in paths {
+        units.extend(read_part(path, symbols)?);
+    }
+    Ok(units)
+}
+
+/// Reads a report, the folder of a run, or the last run below a folder of the tool.
+fn read_part(path: &Path, symbols: &mut Symbols) -> Result<Vec<Explained>, Complaint> {
+    let kept = path.join(KEPT);
+    if kept.is_file() {
+        return read_part(&kept, symbols);
+    }
+    if path.join("runs").is_dir() {
+        let run = Run::last_below(path)
+            .ok_or_else(|| Complaint::usage(format!("there is no run below `{}`", path.display())))?;
+        return read_part(&run.path, symbols);
+    }
+    if path.is_dir() {
+        return explain_folder(path, symbols);
+    }
+    let wrong = |why: String| {
+        Complaint::usage(format!("cannot merge `{}`: {why}", path.display()))
+            .hint("name reports that `--format json` wrote, folders of runs, or copies of `target/heapcheck`")
+    };
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    json::read(&text).map_err(wrong)
 }
 
 /// Reads an older run, whatever it was kept as.
@@ -170,10 +227,11 @@ pub(crate) fn explain_run(run: &Run, symbols: &mut Symbols) -> Result<Vec<Explai
         explained.push(explain_excused(&unit, records, verdict, rest, &plan, symbols));
     }
     // Of tests without records only the tally knows.
+    let known: HashSet<(String, String)> =
+        explained.iter().map(|unit| (unit.program.clone(), unit.test.clone().unwrap_or_default())).collect();
     for Entry { program, test, verdict } in tally::read(run) {
-        let is_there =
-            |unit: &Explained| unit.program == program && unit.test.as_deref().unwrap_or("") == test;
-        if !matches!(verdict, Verdict::Leaked | Verdict::None(_)) && !explained.iter().any(is_there) {
+        let is_there = known.contains(&(program.clone(), test.clone()));
+        if !is_there {
             explained.push(Explained::without_records(program, test, verdict));
         }
     }

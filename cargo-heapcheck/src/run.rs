@@ -62,14 +62,14 @@ impl Run {
         self.path.ancestors().nth(2).unwrap_or(&self.path).to_path_buf()
     }
 
-    /// The run that began last.
-    fn last(home: &Home) -> Option<Self> {
-        folders(&home.path.join("runs")).pop().map(|path| Self { path })
+    /// The run that began last below a folder of the tool.
+    pub(crate) fn last_below(folder: &Path) -> Option<Self> {
+        folders(&folder.join("runs")).pop().map(|path| Self { path })
     }
 
     /// The run that began last, which must be there.
     pub(crate) fn last_of(home: &Home) -> Result<Self, Complaint> {
-        Self::last(home).ok_or_else(|| {
+        Self::last_below(&home.path).ok_or_else(|| {
             Complaint::usage(format!("there is no run below `{}`", home.path.display()))
                 .hint("run `cargo heapcheck test` or `cargo heapcheck exec -- PROGRAM` first")
         })

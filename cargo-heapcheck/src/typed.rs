@@ -19,6 +19,7 @@ use crate::ending::{ABOUT_CODES, Ending};
 use crate::exec::{Exec, find_program};
 use crate::home::Home;
 use crate::look::LookFlags;
+use crate::outputs::Outputs;
 use crate::pages;
 use crate::report::ReportFlags;
 use crate::runtime;
@@ -66,6 +67,8 @@ enum Verb {
         stacks: Option<String>,
         #[command(flatten)]
         look: LookFlags,
+        #[command(flatten)]
+        outputs: Outputs,
         /// The program and its arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
         program: Vec<OsString>,
@@ -130,6 +133,8 @@ struct TestFlags {
     /// Use the build of plain cargo as it is, instead of an instrumented one
     #[arg(long)]
     no_rebuild: bool,
+    #[command(flatten)]
+    outputs: Outputs,
     #[arg(last = true, hide = true)]
     cargo: Vec<OsString>,
 }
@@ -199,7 +204,8 @@ impl TestFlags {
         {
             verb.push(arguments.remove(0));
         }
-        Ok(Testing { verb, arguments, flags: self.check.flags(self.stacks, self.no_rebuild) })
+        let outputs = self.outputs.on_github(|name| std::env::var_os(name));
+        Ok(Testing { verb, arguments, flags: self.check.flags(self.stacks, self.no_rebuild), outputs })
     }
 }
 
@@ -220,8 +226,11 @@ fn command() -> clap::Command {
 fn own_flags(verb: &OsString) -> Vec<(String, bool)> {
     let all = Typed::command();
     let of_verb = all.find_subcommand(verb).map(clap::Command::get_arguments);
-    let named = of_verb.into_iter().flatten().filter_map(|argument| {
-        Some((format!("--{}", argument.get_long()?), argument.get_action().takes_values()))
+    let named = of_verb.into_iter().flatten().flat_map(|argument| {
+        let takes_value = argument.get_action().takes_values();
+        let long = argument.get_long().map(|name| format!("--{name}"));
+        let short = argument.get_short().map(|name| format!("-{name}"));
+        long.into_iter().chain(short).map(move |name| (name, takes_value))
     });
     named.chain([("--help".to_string(), false), ("-h".to_string(), false)]).collect()
 }
@@ -304,14 +313,15 @@ impl Typed {
             }
             Verb::Completions { shell } => Ok(pages::complete(command(), shell)),
             Verb::Man { out } => pages::manual(command(), out.as_deref()),
-            Verb::Exec { check, stacks, look, program } => {
+            Verb::Exec { check, stacks, look, outputs, program } => {
                 let (name, arguments) = (&program[0], program[1..].to_vec());
                 let program = find_program(name)?;
                 let home = Home::find(None)?;
                 let flags = check.flags(stacks, false);
                 let plan = Plan::make(flags, &home.root(), |name| std::env::var(name).ok())?;
                 let runtime = runtime::find_or_build(&home)?;
-                Exec { home, runtime, plan, asked: look.asked(), program, arguments }.act()
+                let outputs = outputs.on_github(|name| std::env::var_os(name));
+                Exec { home, runtime, plan, asked: look.asked(), outputs, program, arguments }.act()
             }
             Verb::Accept { review, manifest_path } => {
                 Acceptance { is_reviewed: review, manifest: manifest_path }.act()

@@ -17,8 +17,10 @@ use crate::explain::{Explained, Explanation, explain};
 use crate::figures::{bytes, counted};
 use crate::run::Unit;
 use crate::symbols::{Symbols, place};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, fails_by_attribute};
 
+const BY_ATTRIBUTE: &str =
+    "its `#[heapcheck]` judges inside the test: there only `leak:` files of suppressions count";
 /// Leaks for which a suppression is suggested; the rest follows from them often enough.
 const SUGGESTIONS_MAX: usize = 3;
 
@@ -35,6 +37,7 @@ pub(crate) fn explain_excused(
         return explain(unit, &records, verdict, symbols);
     }
     let subject = unit.subject();
+    let has_failed_by_itself = records.iter().any(fails_by_attribute);
     let suppressed = suppress::apply(&mut records, &plan.suppressions, &subject, symbols);
     let mut explained = explain(unit, &records, verdict, symbols);
     explained.excused = suppressed.excused;
@@ -50,7 +53,11 @@ pub(crate) fn explain_excused(
         }
     }
     if explained.leaked_blocks == 0 && explained.faults.is_empty() && !explained.excused.is_empty() {
-        explained.verdict = rest;
+        match has_failed_by_itself {
+            // The attribute judges inside the test, where nobody knows of what is excused here.
+            true => explained.notes.push(BY_ATTRIBUTE.to_string()),
+            false => explained.verdict = rest,
+        }
     }
     explained
 }

@@ -12,6 +12,7 @@ use crate::config::filter::Subject;
 use crate::config::quantity::today;
 use crate::config::suppression::{Place, Suppression};
 use crate::excused::{By, Excused};
+use crate::explain::is_repeated;
 use crate::explain::sites::{Site, Sites};
 use crate::symbols::{Frame, Symbols};
 
@@ -62,8 +63,11 @@ pub(super) fn apply(
                 }
             }
             if !by_group.is_empty() {
+                // What a later check tells again is told there.
+                let is_repeated = is_repeated(&record.checks[at], &record.checks[at + 1..]);
                 let taken = take_out(&mut record.checks[at], &by_group);
-                outcome.excused.extend(taken.into_iter().map(|((trace, kind, by), (blocks, bytes))| {
+                let taken = taken.into_iter().filter(|_| !is_repeated);
+                outcome.excused.extend(taken.map(|((trace, kind, by), (blocks, bytes))| {
                     let number = sites.find(record, trace, symbols);
                     excused(sites.get(number), kind, by, blocks, bytes)
                 }));

@@ -192,6 +192,9 @@ impl Branch {
     }
 }
 
+/// What the stacks of a wrong free are called.
+pub(crate) const STACKS: [&str; 3] = ["freed here", "freed before", "allocated"];
+
 /// A wrong free with its stacks.
 #[derive(Debug)]
 pub(crate) struct WrongFree {
@@ -241,7 +244,7 @@ pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols
 
 /// Whether later checks of the same process tell all of this one again: what a scope has lost is still lost when the
 /// process ends.
-fn is_repeated(found: &Found, later: &[Found]) -> bool {
+pub(crate) fn is_repeated(found: &Found, later: &[Found]) -> bool {
     let counts = |leak: &&Leak| !leak.suppressed && leak.kind != LeakKind::Doubtful;
     let mut leaks = found.leaks.iter().filter(counts).peekable();
     let is_again = |leak: &Leak| {
@@ -254,16 +257,11 @@ fn is_repeated(found: &Found, later: &[Found]) -> bool {
 }
 
 fn explain_fault(record: &Record, fault: &Fault, symbols: &mut Symbols) -> WrongFree {
-    let stacks = [
-        ("freed here", fault.free_trace),
-        ("freed before", fault.first_free_trace),
-        ("allocated", fault.alloc_trace),
-    ];
+    let stacks = STACKS.into_iter().zip([fault.free_trace, fault.first_free_trace, fault.alloc_trace]);
     WrongFree {
         what: fault.kind.name(),
         bytes: fault.size_bytes,
         stacks: stacks
-            .into_iter()
             .filter(|(_, trace)| *trace != 0)
             .map(|(what, trace)| (what, symbols.find_frames(record, trace)))
             .collect(),

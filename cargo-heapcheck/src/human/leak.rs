@@ -85,7 +85,7 @@ fn keeps(leak: &Explanation) -> String {
 }
 
 /// What leaked, and how much with all that it keeps alive.
-fn headline(leak: &Explanation) -> String {
+pub(crate) fn headline(leak: &Explanation) -> String {
     let (all_bytes, all_blocks) = (leak.bytes + leak.retained_bytes, leak.blocks + leak.retained_blocks);
     let all = match all_blocks {
         1 => bytes(all_bytes),

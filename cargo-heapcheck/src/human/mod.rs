@@ -8,6 +8,8 @@ mod circle;
 mod tree;
 mod leak;
 
+pub(crate) use leak::headline;
+
 use std::fmt::Write;
 
 use heapcheck_rt::foreign::Reason;

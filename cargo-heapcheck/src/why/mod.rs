@@ -17,7 +17,7 @@ use crate::run::Run;
 use crate::symbols::{Symbols, place};
 
 pub(crate) use names::Names;
-pub(crate) use way::Way;
+pub(crate) use way::{Way, WayBlock};
 
 /// Answers that are told; the rest is counted.
 const ANSWERS_MAX: usize = 20;

@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use heapcheck_rt::record::{Held, HolderKind, Record, Step, Thread};
-use serde_json::{Value, json};
 
 use crate::figures::{bytes, counted};
 use crate::plumbing::first_own;
@@ -94,19 +93,6 @@ impl Way {
         }
         add_lines(&mut lines, far);
         lines
-    }
-
-    /// The same for machines.
-    pub(crate) fn value(&self) -> Value {
-        json!({
-            "root": self.root,
-            "offset": self.offset,
-            "omitted": self.omitted.map(|(count, _)| count),
-            "blocks": self.blocks.iter().map(|block| json!({
-                "type": block.allocated, "bytes": block.bytes, "place": block.place, "offset": block.offset,
-                "field": block.field,
-            })).collect::<Vec<_>>(),
-        })
     }
 }
 
