@@ -154,3 +154,17 @@ fn a_signature_outlives_new_lines_another_build_and_another_profile() {
     fs::write(&main, source.replace("build_book", "write_book")).unwrap();
     assert_ne!(signatures("test"), first);
 }
+
+#[test]
+fn colours_and_all_frames_are_shown_where_they_are_asked_for() {
+    let fixture = leaks("shown", &[]);
+    report(&fixture, "exec -- ./shown");
+    let told = |line: &str| String::from_utf8(fixture.command(line).output().unwrap().stdout).unwrap();
+    let plain = told("report");
+    assert!(plain.contains("error: leaked a block") && !plain.contains('\u{1b}'), "{plain}");
+    assert!(plain.contains("of the standard library)") && !plain.contains("__libc_start"), "{plain}");
+    let coloured = told("report --color always");
+    assert!(coloured.contains("\u{1b}[1m\u{1b}[91merror\u{1b}[0m"), "{coloured:?}");
+    let verbose = told("report -v");
+    assert!(!verbose.contains("of the standard library)") && verbose.contains("__libc_start"), "{verbose}");
+}

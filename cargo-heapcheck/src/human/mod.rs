@@ -124,3 +124,16 @@ fn item(text: &mut String, style: anstyle::Style, label: &str, what: &str, look:
     let label = look.paint(style, label);
     let _ = writeln!(text, "   = {label}: {what}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_of_the_runtime_comes_with_its_hint() {
+        for reason in Reason::ALL {
+            assert_eq!(hint(reason.text()), Some(reason.hint()));
+        }
+        assert_eq!(hint("it was ended by signal 9"), None);
+    }
+}
