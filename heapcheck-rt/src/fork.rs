@@ -1,9 +1,15 @@
 #![expect(unsafe_code, reason = "registers handlers with libc")]
 //! Forked children: a child never inherits a lock that somebody else held, and has a record and a check of its own.
 //!
+//! glibc takes the lock of its list of files after all handlers have run (posix/fork.c), and takes its own allocator's
+//! locks even later, because below the lock of a file it allocates (its bug 19431): a thread that flushes all files
+//! holds the list and waits for a file, whose owner waits for the allocator. So the list is locked before our own locks
+//! are, with glibc's functions for it; the lock is recursive.
+//!
 //! # Safety
-//! The handlers take nothing and return nothing, as pthread_atfork(3) wants.
+//! The handlers take nothing and return nothing, as pthread_atfork(3) wants, and neither do glibc's functions.
 
+use crate::arch::weak_symbol;
 use crate::emit::Recorder;
 use crate::park;
 use crate::state::{
@@ -40,8 +46,21 @@ fn each_lock(mut visit: impl FnMut(&'static Lock)) {
     }
 }
 
+weak_symbol!(list_lock = "_IO_list_lock");
+weak_symbol!(list_unlock = "_IO_list_unlock");
+weak_symbol!(list_resetlock = "_IO_list_resetlock");
+
+/// Calls a function of glibc, where there is one.
+fn call(function: usize) {
+    if function != 0 {
+        // SAFETY: see the head of this file.
+        unsafe { core::mem::transmute::<usize, extern "C" fn()>(function)() };
+    }
+}
+
 extern "C" fn before() {
     if is_recording() {
+        call(list_lock());
         each_lock(Lock::acquire);
     }
 }
@@ -49,6 +68,7 @@ extern "C" fn before() {
 extern "C" fn after_in_parent() {
     if is_recording() {
         each_lock(Lock::release);
+        call(list_unlock());
     }
 }
 
@@ -60,6 +80,8 @@ extern "C" fn after_in_child() {
     SETTINGS.generation.fetch_add(1, Relaxed);
     EXITING.store(false, Relaxed);
     each_lock(Lock::release);
+    // In a process that had several threads glibc has done so; it may be done twice.
+    call(list_resetlock());
     THREADS.keep_only(Thread::current());
     park::WORLD.forget_others();
     let Some(options) = CONFIG.options() else { return };

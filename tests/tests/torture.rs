@@ -106,6 +106,15 @@ fn children_of_threaded_programs_never_hang() {
 }
 
 #[test]
+fn forks_do_not_deadlock_with_the_locks_of_stdio() {
+    let (seconds, most) = if is_asked_for() { ("120", "100000") } else { ("5", "1000") };
+    let program = build("stdio");
+    for settings in SETTINGS {
+        println!("{}", expect_well(&program, &[seconds, most], settings, ""));
+    }
+}
+
+#[test]
 fn twenty_million_blocks_live_at_once() {
     if !is_asked_for() {
         return println!("skipped: takes 3 GB; asked for by HEAPCHECK_TORTURE=1");
