@@ -6,13 +6,23 @@
 //! modules existed when it was taken. Trace 0 is the empty one.
 //!
 //! # Safety
-//! A directory entry is the address of a trace's words in the arena: first the length and a flag, then the program
-//! counters, innermost first. It is written before the number is published, and never changes.
+//! A directory entry is the address of a trace's words in the arena. It is written before the number is published, and
+//! never changes.
+//!
+//! ```text
+//!   | length, flag | run: high part, count | low part | low part | .. | run: .. |     words of 32 bits
+//! ```
+//!
+//! Program counters come innermost first. Those that follow one another mostly lie in one module, and so have their high
+//! part in common: a trace takes little more than half of what whole words would, and a million of them as much less
+//! fresh memory, which is what costs most of storing them.
 
 use crate::arena::Arena;
+use crate::limits::DEPTH_MAX;
 use crate::lock::Lock;
 use crate::space::OutOfMemory;
 use crate::table::Table;
+use core::ops::Deref;
 use core::sync::atomic::{
     AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
@@ -23,15 +33,31 @@ const PIECE: usize = 1 << 16;
 const PIECES: usize = 1 << 16;
 /// Bytes taken from the arena at once for program counters.
 const CHUNK: usize = 1 << 20;
-const CUT: usize = 1 << 32;
+const CUT: u32 = 1 << 31;
+/// A run's head: its high part above, below how many program counters it has.
+const RUN_SHIFT: u32 = 16;
 
 /// A trace, as it was captured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Trace {
-    /// Return addresses, innermost first.
-    pub(crate) pcs: &'static [usize],
+    pub(crate) pcs: Pcs,
     /// Whether outer frames are missing.
     pub(crate) cut: bool,
+}
+
+/// Return addresses, innermost first.
+#[derive(Debug)]
+pub(crate) struct Pcs {
+    words: [usize; DEPTH_MAX],
+    len: usize,
+}
+
+impl Deref for Pcs {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        &self.words[..self.len]
+    }
 }
 
 /// The depot.
@@ -88,23 +114,23 @@ impl Depot {
         if piece.load(Relaxed) == 0 {
             piece.store(self.arena.take(PIECE * size_of::<usize>())?, Release);
         }
-        let bytes = (pcs.len() + 1) * size_of::<usize>();
+        // At most this; each program counter alone in a run.
+        let bytes = (2 * pcs.len() + 1) * size_of::<u32>();
         if self.left.load(Relaxed) < bytes {
             self.next.store(self.arena.take(CHUNK)?, Relaxed);
             self.left.store(CHUNK, Relaxed);
         }
-        let address = self.next.fetch_add(bytes, Relaxed);
-        self.left.fetch_sub(bytes, Relaxed);
-        let words = address as *mut usize;
-        // SAFETY: `bytes` from `address` on were just taken; the directory piece has room for every number in it.
-        unsafe {
-            words.write(pcs.len() | if cut { CUT } else { 0 });
-            for (index, pc) in pcs.enumerate() {
-                words.add(index + 1).write(pc);
-            }
+        let address = self.next.load(Relaxed);
+        // SAFETY: there is room for `bytes` from `address` on, which is more than is written; the directory piece has room
+        // for every number in it.
+        let used = unsafe {
+            let used = write(address as *mut u32, cut, pcs) * size_of::<u32>();
             let entry = &*(piece.load(Relaxed) as *const AtomicUsize).add(id % PIECE);
             entry.store(address, Release);
-        }
+            used
+        };
+        self.next.store(address + used, Relaxed);
+        self.left.store(self.left.load(Relaxed) - used, Relaxed);
         self.count.store(id, Release);
         Ok(id as u64)
     }
@@ -116,18 +142,51 @@ impl Depot {
 
     /// The trace with this number; the empty one when there is none.
     pub(crate) fn trace(&self, id: u32) -> Trace {
+        let mut pcs = Pcs { words: [0; DEPTH_MAX], len: 0 };
+        let cut = self.each_pc(id, |pc| {
+            if let Some(word) = pcs.words.get_mut(pcs.len) {
+                *word = pc;
+                pcs.len += 1;
+            }
+        });
+        Trace { pcs, cut }
+    }
+
+    /// The innermost program counter of a trace.
+    pub(crate) fn innermost(&self, id: u32) -> Option<usize> {
+        let mut first = None;
+        self.each_pc(id, |pc| {
+            first.get_or_insert(pc);
+        });
+        first
+    }
+
+    /// Calls `visit` with the program counters of a trace, and answers whether outer ones are missing.
+    #[inline(always)]
+    fn each_pc(&self, id: u32, mut visit: impl FnMut(usize)) -> bool {
         let id = id as usize;
-        let nothing = Trace { pcs: &[], cut: false };
         if id == 0 || id > self.count.load(Acquire) {
-            return nothing;
+            return false;
         }
         let piece = self.pieces[id / PIECE].load(Acquire);
-        // SAFETY: numbers up to `count` were published after their entry and their words.
+        // SAFETY: numbers up to `count` were published after their entry and their words, which `write` wrote.
         unsafe {
-            let address = (*(piece as *const AtomicUsize).add(id % PIECE)).load(Acquire);
-            let words = address as *const usize;
-            let head = words.read();
-            Trace { pcs: core::slice::from_raw_parts(words.add(1), head & (CUT - 1)), cut: head & CUT != 0 }
+            let mut words = (*(piece as *const AtomicUsize).add(id % PIECE)).load(Acquire) as *const u32;
+            let mut next = || {
+                let word = words.read();
+                words = words.add(1);
+                word
+            };
+            let head = next();
+            let mut left = head & !CUT;
+            while left > 0 {
+                let run = next();
+                let high = (run as usize >> RUN_SHIFT) << 32;
+                let count = run & ((1 << RUN_SHIFT) - 1);
+                (0..count).for_each(|_| visit(high | next() as usize));
+                left -= count;
+            }
+            head & CUT != 0
         }
     }
 
@@ -137,6 +196,31 @@ impl Depot {
     }
 }
 
+/// Writes the words of a trace, and answers how many there are. Program counters of user code fit 48 bits.
+///
+/// # Safety
+/// There is room for one word, and two more for each program counter.
+unsafe fn write(words: *mut u32, cut: bool, pcs: impl ExactSizeIterator<Item = usize>) -> usize {
+    let len = pcs.len();
+    let (mut used, mut head, mut run) = (1, 0, 0);
+    // SAFETY: as the caller promises.
+    unsafe {
+        words.write(len as u32 | if cut { CUT } else { 0 });
+        for pc in pcs {
+            let high = ((pc >> 32) as u32) << RUN_SHIFT;
+            if head == 0 || run >> RUN_SHIFT << RUN_SHIFT != high {
+                (head, run) = (used, high);
+                used += 1;
+            }
+            run += 1;
+            words.add(head).write(run);
+            words.add(used).write(pc as u32);
+            used += 1;
+        }
+    }
+    used
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +228,8 @@ mod tests {
 
     /// A trace of its own for each number.
     fn pcs(number: usize) -> Vec<usize> {
-        (0..number % 130).map(|frame| number * 1000 + frame).collect()
+        let high = |frame: usize| [0, 0x5555, 0x7fff][(number + frame / 5) % 3] << 32;
+        (0..number % (DEPTH_MAX + 1)).map(|frame| high(frame) | (number * 1000 + frame)).collect()
     }
 
     fn hash(number: usize) -> u64 {
@@ -162,7 +247,8 @@ mod tests {
         }
         for number in 0..COUNT {
             let trace = DEPOT.trace(number as u32 + 1);
-            assert_eq!((trace.pcs, trace.cut), (&pcs(number)[..], number % 3 == 0));
+            assert_eq!((&trace.pcs[..], trace.cut), (&pcs(number)[..], number % 3 == 0));
+            assert_eq!(DEPOT.innermost(number as u32 + 1), pcs(number).first().copied());
             assert_eq!(DEPOT.intern(hash(number), false, [].into_iter()) as usize, number + 1);
         }
         assert_eq!(DEPOT.count(), COUNT);
@@ -186,7 +272,7 @@ mod tests {
         assert!(numbers.iter().all(|other| *other == numbers[0]));
         assert_eq!(DEPOT.count(), COUNT);
         for (number, id) in numbers[0].iter().enumerate() {
-            assert_eq!(DEPOT.trace(*id).pcs, pcs(number));
+            assert_eq!(&DEPOT.trace(*id).pcs[..], pcs(number));
         }
     }
 }

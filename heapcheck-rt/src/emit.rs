@@ -375,7 +375,7 @@ fn write_trace(writer: &mut Writer<FdSink>, state: &mut RecordState, trace: u32)
     let found = DEPOT.trace(trace);
     let mut pcs = [0u64; crate::limits::DEPTH_MAX];
     let len = found.pcs.len().min(pcs.len());
-    for (word, pc) in pcs.iter_mut().zip(found.pcs) {
+    for (word, pc) in pcs.iter_mut().zip(found.pcs.iter()) {
         *word = *pc as u64;
     }
     writer.trace(&Trace { id: trace, truncated: found.cut, pcs: &pcs[..len] })
@@ -442,7 +442,7 @@ impl<'a> Names<'a> {
 impl Facts for Names<'_> {
     fn each_frame(&self, trace: u32, visit: &mut dyn FnMut(Frame<'_>)) -> bool {
         let trace = DEPOT.trace(trace);
-        symbols::each_frame(self.modules, trace.pcs, &mut |frame| {
+        symbols::each_frame(self.modules, &trace.pcs, &mut |frame| {
             visit(frame);
             true
         });

@@ -309,7 +309,7 @@ fn excuse_by_rule(suppressions: &Suppressions, rule: usize, slot: Slot) {
 
 /// Whether ld.so allocated the block for itself: it keeps track of such blocks in places of its own.
 fn is_loaders(modules: &Modules, trace: u32) -> bool {
-    let inner = DEPOT.trace(trace).pcs.first();
+    let inner = DEPOT.innermost(trace);
     inner
         .and_then(|pc| modules.find(pc.wrapping_sub(1)))
         .is_some_and(|module| modules.all()[module].role == Role::Loader)

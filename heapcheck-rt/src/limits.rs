@@ -29,7 +29,7 @@ pub const QUICK_FRAMES: usize = 24;
 
 /// Frames that quick walks may step through until the shadow follows. A place that allocates again and again is then soon
 /// known by heart, and places that take turns do not make it change all the time.
-pub const RENEW_FRAMES: u32 = 64;
+pub const RENEW_FRAMES: u32 = 16;
 
 /// The same for the memos, in traces.
 pub const RENEW_TRACES: u32 = 8;

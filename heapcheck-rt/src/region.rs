@@ -28,6 +28,12 @@ pub(crate) const DESCRIPTOR_BYTES: usize = 32;
 /// stays with small pages, so that a small process stays small.
 const HUGE_FROM: usize = 4 << 20;
 
+/// A part of this size is opened by whole huge pages: what it does not use of the last one is little by then.
+const WHOLE_FROM: usize = 16 << 20;
+
+/// Bytes of a huge page.
+const HUGE_BYTES: usize = 2 << 20;
+
 /// A part that is opened from its low end upwards.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -76,12 +82,15 @@ impl Part {
         }
         let used = open - self.start();
         let step = (used / 4).clamp(1 << 20, 64 << 20) & !(SPAN_BYTES - 1);
-        let generous = wanted.max(open + step).next_multiple_of(SPAN_BYTES).min(self.end());
+        let huge = used >= HUGE_FROM;
+        // A huge page is made when its first byte is touched, and only where all of it is open.
+        let unit = if used >= WHOLE_FROM { HUGE_BYTES } else { SPAN_BYTES };
+        let generous = wanted.max(open + step).next_multiple_of(unit).min(self.end());
         let exact = wanted.next_multiple_of(sys::PAGE).min(self.end());
         for target in [generous, exact] {
             // SAFETY: the pages lie in our reservation and were never touched.
             if unsafe { sys::protect(open, target - open, sys::PROT_READ | sys::PROT_WRITE) }.is_ok() {
-                if used >= HUGE_FROM {
+                if huge {
                     sys::want_huge_pages(open, target - open);
                 }
                 self.open.store(target, Release);

@@ -83,6 +83,6 @@ impl Verdict {
 
     fn program_allocated(&self, depot: &Depot) -> bool {
         let program = self.low.load(Relaxed)..self.high.load(Relaxed);
-        (1..=depot.count() as u32).any(|trace| depot.trace(trace).pcs.first().is_some_and(|pc| program.contains(pc)))
+        (1..=depot.count() as u32).any(|trace| depot.innermost(trace).is_some_and(|pc| program.contains(&pc)))
     }
 }

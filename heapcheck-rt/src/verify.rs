@@ -68,7 +68,7 @@ pub(crate) fn compare(caller: Caller, trace: u32, depth: usize) {
     let theirs = &all[from..];
     let theirs = &theirs[..theirs.iter().position(|found| *found == 0).unwrap_or(theirs.len())];
     let theirs = &theirs[..theirs.len().min(depth)];
-    let ours = DEPOT.trace(trace).pcs;
+    let ours = &*DEPOT.trace(trace).pcs;
     VERIFIED.compared.fetch_add(1, Relaxed);
     if ours != theirs && VERIFIED.differ.fetch_add(1, Relaxed) < 3 {
         show("ours  ", ours);

@@ -260,7 +260,7 @@ fn check(world: &World, seed: u64, operations: usize, deep: bool) -> usize {
                 let cut = run.frames.len() > limit;
                 let id = remembering.full(world.rules, world.depot, caller, limit);
                 let found = world.depot.trace(id);
-                assert_eq!(found.pcs, truth, "seed {seed}, operation {operation}");
+                assert_eq!(&found.pcs[..], truth, "seed {seed}, operation {operation}");
                 assert_eq!(found.cut, cut, "seed {seed}, operation {operation}");
                 fresh.clear();
                 let again = fresh.full(world.rules, world.depot, caller, limit);
@@ -270,7 +270,7 @@ fn check(world: &World, seed: u64, operations: usize, deep: bool) -> usize {
                     .known(caller)
                     .unwrap_or_else(|| short.short(world.rules, world.depot, caller, short_depth));
                 let found = world.depot.trace(id);
-                assert_eq!(found.pcs, run.truth(pc, short_depth), "seed {seed}, operation {operation}");
+                assert_eq!(&found.pcs[..], run.truth(pc, short_depth), "seed {seed}, operation {operation}");
                 captured += 1;
             }
             _ => {}
@@ -320,7 +320,7 @@ fn act(number: usize, styles: &[Style], words: [usize; SITES], acts: &[Act]) {
                 let caller = Caller { slot: run.address(sp - 1), bp: run.top().bp };
                 let truth = run.truth(run.stack[sp - 1], DEPTH_MAX);
                 let id = remembering.full(world.rules, world.depot, caller, DEPTH_MAX);
-                assert_eq!(world.depot.trace(id).pcs, truth, "step {step}");
+                assert_eq!(&world.depot.trace(id).pcs[..], truth, "step {step}");
             }
         }
     }
