@@ -46,6 +46,8 @@ pub(crate) struct Testing {
     pub(crate) flags: Flags,
     /// The reports that are written.
     pub(crate) outputs: Outputs,
+    /// The tests of a binary run in one process.
+    pub(crate) shares_process: bool,
 }
 
 /// A cargo that builds, and runs what it has built, through this tool.
@@ -117,6 +119,7 @@ impl Testing {
         let chain = chain::find(&self.cargo_arguments(keeps_build), &target);
         let is_linked = chain.may_be_static || target.ends_with("-musl");
         let mut handover = Handover::new(run.clone(), runtime, plan.clone(), chain);
+        handover.shares_process = self.shares_process;
         handover.asked = Asked::of_cargo(self.cargo_flags());
         handover.also_changes(chain::runner_variable(&target));
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -46,6 +46,8 @@ pub(crate) struct Handover {
     pub(crate) plan: Plan,
     /// The wrapper of rustc, and the runner of programs, that the person has.
     pub(crate) chain: Chain,
+    /// The tests of a binary run in one process.
+    pub(crate) shares_process: bool,
     /// How reports look.
     pub(crate) asked: Asked,
     /// What the person had for the variables that were changed.
@@ -56,7 +58,7 @@ impl Handover {
     /// Makes the message.
     pub(crate) fn new(run: Run, runtime: PathBuf, plan: Plan, chain: Chain) -> Self {
         let before = CHANGED.iter().map(|name| (name.to_string(), std::env::var(name).ok())).collect();
-        Self { run, runtime, plan, chain, asked: Asked::default(), before }
+        Self { run, runtime, plan, chain, shares_process: false, asked: Asked::default(), before }
     }
 
     /// Remembers one more variable that the subcommand changes.
@@ -73,6 +75,7 @@ impl Handover {
             "runtime": self.runtime.to_string_lossy(),
             "wrapper": self.chain.wrapper,
             "runner": self.chain.runner,
+            "shares_process": self.shares_process,
             "colour": self.asked.colour.name(),
             "verbose": self.asked.is_verbose,
             "before": self.before,
@@ -104,6 +107,7 @@ impl Handover {
             run: Run { path: run },
             runtime: runtime.into(),
             chain: Chain { wrapper: string("wrapper"), runner: strings("runner"), may_be_static: false },
+            shares_process: value["shares_process"].as_bool().unwrap_or_default(),
             asked: Asked {
                 colour: Colour::named(&string("colour").unwrap_or_default()),
                 is_verbose: value["verbose"].as_bool().unwrap_or_default(),

@@ -15,6 +15,7 @@ use crate::binary::short_name;
 use crate::complaint::Complaint;
 use crate::config::filter::Subject;
 use crate::home::Home;
+use crate::part;
 
 /// The link to the folder of the last run.
 const LAST: &str = "last";
@@ -27,6 +28,10 @@ const WHOLE_FILE: &str = "whole";
 /// The file that says that something was.
 const LEFT_OUT_FILE: &str = "left-out";
 const RECORD_END: &str = "hcr";
+/// How folders end whose records belong to many units.
+const WHOLE_END: &str = ".whole";
+/// The file of a unit that has a part of such records: the folder, then the numbers of its scopes.
+const PART_FILE: &str = "part";
 
 /// A folder of records.
 #[derive(Debug, Clone)]
@@ -110,9 +115,32 @@ impl Run {
         Ok(Unit { path, program: program.to_path_buf(), test: test.map(str::to_string), package })
     }
 
+    /// Adds the records of a process that runs many tests. It is no unit: each of these has a part of it.
+    pub(crate) fn add_whole(&self, number: &str, program: &Path) -> Result<Unit, Complaint> {
+        self.add_unit(&format!("{number}{WHOLE_END}"), program, None)
+    }
+
+    /// Adds a unit that has a part of such records: what belongs to these scopes.
+    pub(crate) fn add_part(
+        &self,
+        number: &str,
+        whole: &Unit,
+        test: Option<&str>,
+        scopes: &[u32],
+    ) -> Result<Unit, Complaint> {
+        let unit = self.add_unit(number, &whole.program, test)?;
+        let folder = whole.path.file_name().unwrap_or_default().to_string_lossy();
+        let numbers: Vec<String> = scopes.iter().map(u32::to_string).collect();
+        let path = unit.path.join(PART_FILE);
+        let written = fs::write(&path, format!("{folder}\n{}\n", numbers.join(" ")));
+        written.map_err(|error| Complaint::file("write", &path, &error))?;
+        Ok(unit)
+    }
+
     /// All units, in the order of their numbers.
     pub(crate) fn units(&self) -> Vec<Unit> {
-        folders(&self.path).into_iter().filter(|path| path.join(NAME_FILE).exists()).map(Unit::open).collect()
+        let is_unit = |path: &PathBuf| path.join(NAME_FILE).exists() && !path.to_string_lossy().ends_with(WHOLE_END);
+        folders(&self.path).into_iter().filter(is_unit).map(Unit::open).collect()
     }
 }
 
@@ -146,14 +174,13 @@ impl Unit {
 
     /// Reads its records, in the order in which the processes began.
     pub(crate) fn read_records(&self) -> Result<Vec<Record>, Complaint> {
-        let mut records = Vec::new();
-        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.extension().is_some_and(|end| end == RECORD_END) {
-                records.push(read_record(&path)?);
-            }
+        let part = fs::read_to_string(self.path.join(PART_FILE)).unwrap_or_default();
+        let Some((folder, scopes)) = part.split_once('\n') else { return read_folder(&self.path) };
+        let scopes = scopes.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        let mut records = read_folder(&self.path.with_file_name(folder))?;
+        for record in &mut records {
+            part::keep(record, &scopes, self.test.as_deref());
         }
-        records.sort_by_key(|record| record.begin.start_time_ns);
         Ok(records)
     }
 
@@ -162,6 +189,19 @@ impl Unit {
         // What can't be removed stays; a later reading of it gives the same answer.
         let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+/// Reads the records of a folder, in the order in which the processes began.
+fn read_folder(path: &Path) -> Result<Vec<Record>, Complaint> {
+    let mut records = Vec::new();
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|end| end == RECORD_END) {
+            records.push(read_record(&path)?);
+        }
+    }
+    records.sort_by_key(|record| record.begin.start_time_ns);
+    Ok(records)
 }
 
 /// Reads one record file.

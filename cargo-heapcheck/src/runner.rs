@@ -28,6 +28,7 @@ use crate::progress::Progress;
 use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
+use crate::together;
 use crate::trial::{Harness, Told, timed_out};
 use crate::verdict::{Verdict, judge, judge_without_leaks};
 use crate::why;
@@ -57,6 +58,13 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
     }
     if asked.is_bench {
         return run_once(&handover, &program, binary, arguments);
+    }
+    if handover.shares_process {
+        if binary == Binary::Mimic {
+            // Its threads run many tests each: what they lose is the binary's.
+            return run_once(&handover, &program, binary, arguments);
+        }
+        return together::run(&Harness { handover, program, binary, asked }, &texts);
     }
     let harness = Harness { handover, program, binary, asked };
     if std::env::var_os("NEXTEST").is_some()

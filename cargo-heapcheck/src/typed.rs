@@ -133,6 +133,10 @@ struct TestFlags {
     /// Use the build of plain cargo as it is, instead of an instrumented one
     #[arg(long)]
     no_rebuild: bool,
+    /// What the tests of a binary are kept apart by: a process for each, or nothing; then leaks are told apart by the threads
+    /// that the harness starts for its tests
+    #[arg(long, value_parser = ["process", "none"], default_value = "process", value_name = "HOW")]
+    isolation: String,
     #[command(flatten)]
     outputs: Outputs,
     #[arg(last = true, hide = true)]
@@ -204,8 +208,15 @@ impl TestFlags {
         {
             verb.push(arguments.remove(0));
         }
+        let shares_process = self.isolation == "none";
+        if shares_process && verb[0] == "nextest" {
+            return Err(Complaint::usage(
+                "`--isolation=none` has no effect under nextest, which runs each test in a process",
+            )
+            .hint("use `cargo heapcheck test --isolation=none`"));
+        }
         let outputs = self.outputs.on_github(|name| std::env::var_os(name));
-        Ok(Testing { verb, arguments, flags: self.check.flags(self.stacks, self.no_rebuild), outputs })
+        Ok(Testing { verb, arguments, flags: self.check.flags(self.stacks, self.no_rebuild), outputs, shares_process })
     }
 }
 

@@ -11,6 +11,8 @@ use std::process::ExitStatus;
 use heapcheck_rt::elf::Elf;
 use heapcheck_rt::record::{NoteKind, Outcome, Record};
 
+use crate::part::failed_test;
+
 /// What is known about a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -96,6 +98,12 @@ pub(crate) fn found_something(record: &Record) -> bool {
         || fails_by_attribute(record)
         || !record.faults.is_empty()
         || totals.map(|totals| totals.leaked_blocks).any(|blocks| blocks > 0)
+}
+
+/// The tests that fail by their `#[heapcheck]`, by the notes of the runtime.
+pub(crate) fn failures_by_attribute(records: &[Record]) -> impl Iterator<Item = String> + '_ {
+    let notes = records.iter().flat_map(|record| &record.notes).filter(|note| note.kind == NoteKind::Failed);
+    notes.filter_map(|note| failed_test(&note.text)).map(|(name, _)| name)
 }
 
 /// Whether a test's `#[heapcheck]` made it fail.

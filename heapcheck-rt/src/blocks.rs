@@ -114,7 +114,11 @@ fn meter(thread: &Thread, bytes: usize) {
 #[cold]
 #[inline(never)]
 fn take_after_refill(thread: &mut Thread, bytes: usize, class: usize, trace: u32) -> *mut u8 {
-    if STORE.refill(&mut thread.cache, class).is_err() {
+    let filled = match thread.scope() {
+        0 => STORE.refill(&mut thread.cache, class),
+        _ => STORE.refill_fresh(&mut thread.cache, class),
+    };
+    if filled.is_err() {
         return out_of_memory();
     }
     match thread.cache.bin(class).pop() {
@@ -280,7 +284,14 @@ fn release_traced_anew(thread: &mut Thread, address: usize, caller: Caller, span
 fn release_rarely(thread: &mut Thread, address: usize, caller: Caller) {
     let trace = free_trace_of(thread, caller);
     let Some(slot) = live_slot(address) else { return };
-    count_free(thread, SPANS.meta(slot.id));
+    let meta = SPANS.meta(slot.id);
+    let is_strange = thread.scope() != 0 && meta.scope() != thread.scope();
+    count_free(thread, meta);
+    if is_strange {
+        // A scope's thread does not use again what others had; see `Store::refill_fresh`.
+        meta.set_freed(caller.pc(), trace);
+        return STORE.shelve_one(usize::from(SPANS.at(address).class.load(Relaxed)), address, slot.id);
+    }
     keep(thread, SPANS.at(address), address, slot.id, caller, trace);
 }
 

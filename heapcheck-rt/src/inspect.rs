@@ -84,7 +84,7 @@ fn inspect(
     if census.doubtful > 0 {
         add_doubtful(&who, &heap, &mut bytes, findings)?;
     }
-    excuse(&who, &heap, &mut bytes, findings);
+    excuse(&who, &heap, modules, &mut bytes, &mut suppressions, findings);
     findings.group();
     count(&census, &stopped, findings);
     let totals = &mut findings.totals;
@@ -276,24 +276,42 @@ fn vanished_threads() -> Result<Buf<bool>, OutOfMemory> {
     outcome.map(|()| vanished)
 }
 
-/// Excuses from this check, and from all that follow, what its terms allow.
-fn excuse(who: &Who<'_>, heap: &StoppedHeap, bytes: &mut Buf<u8>, findings: &mut Findings) {
-    let (terms, totals) = (&who.request.terms, &findings.totals);
-    // Blocks without bytes are blocks, too.
-    let excuses_leaks = totals.leaked_blocks > 0 && (1..=terms.max_leaked).contains(&totals.leaked_bytes.max(1));
-    let excuses_live = totals.leaked_blocks == 0 && terms.excuse_live;
-    if !excuses_leaks && !excuses_live {
+/// Excuses from this check, and from all that follow, what its terms allow: what was lost, and what is alive and may be
+/// lost later, or already is and some stale word hides it.
+fn excuse(
+    who: &Who<'_>, heap: &StoppedHeap, modules: &Modules, bytes: &mut Buf<u8>, suppressions: &mut Suppressions,
+    findings: &mut Findings,
+) {
+    let terms = &who.request.terms;
+    let has_rules = !terms.allow.is_empty();
+    if terms.max_leaked == 0 && !terms.excuse_live && !has_rules {
         return;
     }
-    let marks = marks_of(bytes);
-    let takes_all = excuses_live || who.request.mode == Mode::Draconian;
-    heap.each_live(&mut |slot, _| {
-        let meta = SPANS.meta(slot.id);
-        if (takes_all || marks.is_lost(slot.id)) && meta.live().is_some_and(|live| who.counts(&live)) {
-            meta.add_state(IGNORED);
+    let mut alive = 0;
+    heap.each_live(&mut |slot, size| {
+        if let Some(live) = SPANS.meta(slot.id).live().filter(|live| who.counts(live)) {
+            alive += size as u64;
+            if has_rules && let Some(rule) = suppressions.find(modules, live.trace) {
+                excuse_by_rule(suppressions, rule, slot);
+            }
         }
     });
-    ANNOTATIONS.note_ignored();
+    // Blocks without bytes are blocks, too.
+    let (blocks, leaked) = (findings.totals.leaked_blocks, findings.totals.leaked_bytes);
+    let excuses_leaks = blocks > 0 && (1..=terms.max_leaked).contains(&leaked.max(1));
+    let excuses_live = blocks == 0 && (terms.excuse_live || alive <= terms.max_leaked);
+    if excuses_leaks || excuses_live {
+        let marks = marks_of(bytes);
+        heap.each_live(&mut |slot, _| {
+            let meta = SPANS.meta(slot.id);
+            let takes_all = excuses_live || who.request.mode == Mode::Draconian;
+            let is_excused = takes_all || marks.is_lost(slot.id);
+            if is_excused && meta.live().is_some_and(|live| who.counts(&live)) {
+                meta.add_state(IGNORED);
+            }
+        });
+        ANNOTATIONS.note_ignored();
+    }
     if excuses_leaks {
         findings.excuse();
     }

@@ -95,3 +95,7 @@ pub const STATIC_TLS_MAX: usize = 16 << 20;
 
 /// Requests below this size are cleared by inline stores; a call to `memset` costs more than that.
 pub const CLEAR_INLINE: usize = 256;
+
+/// While the heap has not been larger than this, threads in scopes get blocks that were never used before; above it, the
+/// ones that were freed first. A test takes a few kilobytes of each size that it uses.
+pub const FRESH_BYTES: usize = 64 << 20;

@@ -10,7 +10,7 @@
 
 use crate::start;
 use crate::starts::{self, Start};
-use crate::state::{STORE, THREADS, THREAD_KEY};
+use crate::state::{SCOPES, STORE, THREADS, THREAD_KEY};
 use crate::sys::{self, libc};
 use crate::tenancy;
 use crate::thread::Thread;
@@ -101,8 +101,26 @@ extern "C" fn on_end(_: *mut c_void) {
         return watch_end(thread);
     }
     tenancy::end(thread);
+    clear_stack_below(thread);
     STORE.empty(&mut thread.cache);
     THREADS.leave(thread);
+}
+
+/// Overwrites what the thread has left on its stack, when there are scopes: libc gives the stack to the next thread,
+/// whose frames have gaps, and a word in a gap would keep alive what this thread has lost. What lies deeper libc gives back
+/// to the kernel itself (glibc, `advise_stack_range`).
+#[inline(never)]
+fn clear_stack_below(thread: &Thread) {
+    const BYTES: usize = 24 << 10;
+    #[inline(never)]
+    fn clear() {
+        let mut below = [0u8; BYTES];
+        core::hint::black_box(&mut below);
+    }
+    let low = thread.capture.stack_low;
+    if low != 0 && SCOPES.count() > 1 && crate::arch::stack_pointer() > low + BYTES + 4096 {
+        clear();
+    }
 }
 
 fn keep_result(result: usize) {

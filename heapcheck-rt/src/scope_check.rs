@@ -31,9 +31,9 @@ use core::sync::atomic::Ordering::Relaxed;
 
 /// How long threads of the scope are waited for that run. One that is about to end needs microseconds, or a few turns on
 /// a crowded machine; one that works on in peace would keep every test waiting.
-const SETTLE_NS: u64 = 50_000_000;
+const SETTLE_NS: u64 = 200_000_000;
 /// How often what looks lost is looked at again, the pauses doubling from a millisecond.
-const LOOKS_MAX: u32 = 6;
+const LOOKS_MAX: u32 = 8;
 /// How often that is done when nobody but the threads of others can be the reason.
 const LOOKS_SURE: u32 = 2;
 
@@ -135,10 +135,13 @@ fn await_ending_threads(scope: u32) {
     let mut pause_ns = 50_000;
     loop {
         let mut is_moving = false;
+        // While somebody else checks, every thread stands still.
+        let no_check = CHECK.hold();
         each_other(scope, |thread, tid| {
             let sleeps = |status: TaskStatus| status.state == b'S';
             is_moving |= thread.is_leaving() || tasks::status_of(tid).is_some_and(|status| !sleeps(status));
         });
+        drop(no_check);
         if !is_moving || sys::monotonic_ns() > until {
             return;
         }

@@ -67,6 +67,13 @@ impl Fixture {
         Self { name, folder }
     }
 
+    /// A package of `cases/scopes`.
+    pub fn of_scopes(name: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&cases().join("../scopes").join(name), folder.path());
+        Self { name, folder }
+    }
+
     /// A package of `examples`, with its expectations in `cases/cli` under the same name.
     pub fn of_example(name: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -144,8 +151,10 @@ fn copy(from: &Path, to: &Path) {
 /// Puts the path of this repository where a manifest says `@repository@`.
 fn name_repository(path: &Path) {
     let Ok(text) = fs::read_to_string(path) else { return };
-    if text.contains("@repository@") {
-        fs::write(path, text.replace("@repository@", repository().to_str().unwrap())).unwrap();
+    // Examples name it by where they lie.
+    let named = text.replace("\"../../heapcheck-rt\"", "\"@repository@/heapcheck-rt\"");
+    if named.contains("@repository@") {
+        fs::write(path, named.replace("@repository@", repository().to_str().unwrap())).unwrap();
     }
 }
 

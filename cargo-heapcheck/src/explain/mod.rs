@@ -26,6 +26,7 @@ pub(crate) use stacks::Stack;
 
 use crate::binary::short_name;
 use crate::excused::Excused;
+use crate::part::failed_test;
 use crate::run::Unit;
 use crate::symbols::{Frame, Symbols};
 use crate::verdict::Verdict;
@@ -226,7 +227,10 @@ pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols
         let told =
             record.notes.iter().filter(|note| note.kind != NoteKind::Failed || explained.leaked_blocks == 0);
         explained.notes.extend(told.map(|note| match (note.kind, String::from_utf8_lossy(&note.text)) {
-            (NoteKind::Failed, text) => format!("the test fails: {text}"),
+            (NoteKind::Failed, text) => {
+                let why = failed_test(text.as_bytes()).map(|(_, why)| why);
+                format!("the test fails: {}", why.unwrap_or_else(|| text.into_owned()))
+            }
             (_, text) => text.into_owned(),
         }));
     }

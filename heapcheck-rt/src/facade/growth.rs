@@ -24,7 +24,10 @@ pub(crate) const STRETCH_MAX: usize = 4;
 pub(crate) fn trend(series: &[u64], asked: usize) -> Trend {
     let last = series.len() - 1;
     let middle = last / 2;
-    let front = series[middle] as i128 - series[0] as i128;
+    // How far it went in the first half, be it a slope or noise.
+    let front =
+        series[..=middle].iter().copied().fold((u64::MAX, 0), |(low, high), at| (low.min(at), high.max(at)));
+    let front = i128::from(front.1) - i128::from(front.0);
     let back = series[last] as i128 - series[middle] as i128;
     if back <= 0 || back * 2 < front {
         return Trend::Flat;

@@ -133,8 +133,9 @@ pub(crate) fn tell_growth(scope: u32, question: &mut Question) -> bool {
     call!(heapcheck_scope_growth(scope, &raw mut *question) otherwise -1) == ANSWERED
 }
 
-/// Notes why a test fails.
-pub(crate) fn note_failure(why: &str) {
+/// Notes which test fails, and why: one line, read by the tool.
+pub(crate) fn note_failure(test: &str, why: &str) {
+    let why = format!("{test}: {}", why.lines().next().unwrap_or_default());
     call!(heapcheck_note_failure(why.as_ptr(), why.len()) otherwise ());
 }
 

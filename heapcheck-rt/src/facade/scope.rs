@@ -38,6 +38,17 @@ pub struct Scope {
     name: String,
 }
 
+/// The name that a harness gave this thread: that of the test.
+pub(crate) fn name_of_thread() -> Option<String> {
+    let thread = std::thread::current();
+    thread.name().filter(|name| *name != "main" && !name.is_empty()).map(str::to_string)
+}
+
+/// Notes that the test on this thread fails by these leaks.
+pub(crate) fn note_leaks(leaks: &Leaks) {
+    runtime::note_failure(&name_of_thread().unwrap_or_default(), &leaks.to_string());
+}
+
 /// Puts the thread back where it was.
 pub(crate) struct Entered(u32);
 
@@ -147,7 +158,7 @@ impl Scope {
     #[track_caller]
     pub fn assert_no_leaks(&self) {
         if let Err(leaks) = self.check() {
-            runtime::note_failure(leaks.to_string().lines().next().unwrap_or_default());
+            note_leaks(&leaks);
             panic!("{leaks}");
         }
     }

@@ -13,7 +13,7 @@ use crate::contract::{EXCUSE_LIVE, METERED, OWN_THREAD, WITHOUT_GUESTS};
 use crate::facade::growth::{STRETCH_MAX, Trend, trend};
 use crate::facade::leaks::counted;
 use crate::facade::runtime;
-use crate::facade::scope::{Scope, Terms};
+use crate::facade::scope::{Scope, Terms, name_of_thread};
 
 /// Which leaks count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +83,8 @@ impl Config {
 
     /// The test's name: that of the thread, which a harness names after it, or the function's.
     fn test_name(&self) -> String {
-        let thread = thread::current();
-        let name = thread.name().filter(|name| *name != "main" && !name.is_empty());
-        let of_function = || self.name.split_once("::").map_or(self.name, |(_, path)| path);
-        name.unwrap_or_else(of_function).to_string()
+        let of_function = || self.name.split_once("::").map_or(self.name, |(_, path)| path).to_string();
+        name_of_thread().unwrap_or_else(of_function)
     }
 }
 
@@ -261,7 +259,7 @@ impl<'a> Trial<'a> {
             eprintln!("heapcheck: besides, {}", finding.told());
             return thrown.unwrap_or_else(|payload| resume_unwind(payload));
         }
-        runtime::note_failure(&finding.why);
+        runtime::note_failure(&config.test_name(), &finding.why);
         eprintln!("heapcheck: this test fails: {}", finding.told());
         drop(thrown);
         (ways.fail)()

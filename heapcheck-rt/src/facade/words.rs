@@ -92,7 +92,8 @@ pub fn check_now() -> Result<(), Leaks> {
 #[track_caller]
 pub fn assert_clean() {
     if let Err(leaks) = check_now() {
-        runtime::note_failure(&leaks.to_string());
+        let name = std::thread::current().name().unwrap_or_default().to_string();
+        runtime::note_failure(&name, &leaks.to_string());
         panic!("{leaks}");
     }
 }

@@ -22,7 +22,7 @@ use super::span::{Span, Spans};
 use super::spare::{MAP_WORDS, SpareMap};
 use crate::arch;
 use crate::classes::{CLASSES, SIZES, blocks_of_span, magic};
-use crate::limits::{BATCH_MAX, CACHE_BYTES, SPAN_BYTES};
+use crate::limits::{BATCH_MAX, CACHE_BYTES, FRESH_BYTES, SPAN_BYTES};
 use crate::lock::Lock;
 use crate::space::{BlockId, OutOfMemory};
 use core::cell::UnsafeCell;
@@ -201,13 +201,34 @@ impl Store {
     #[cold]
     #[inline(never)]
     pub(crate) fn refill(&self, cache: &mut Cache, class: usize) -> Result<(), OutOfMemory> {
-        match self.try_refill(cache, class) {
-            Err(OutOfMemory) if self.reclaim() => self.try_refill(cache, class),
+        match self.try_refill(cache, class, false) {
+            Err(OutOfMemory) if self.reclaim() => self.try_refill(cache, class, false),
             outcome => outcome,
         }
     }
 
-    fn try_refill(&self, cache: &mut Cache, class: usize) -> Result<(), OutOfMemory> {
+    /// The same for a thread in a scope: while the heap is small, with blocks that nobody has used before. Whoever had a block
+    /// may have left its address on a stack, and such a word would hide that the block is lost.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn refill_fresh(&self, cache: &mut Cache, class: usize) -> Result<(), OutOfMemory> {
+        let is_small = self.spans.top() - self.spans.start() < FRESH_BYTES;
+        match self.try_refill(cache, class, is_small) {
+            Err(OutOfMemory) => self.refill(cache, class),
+            outcome => outcome,
+        }
+    }
+
+    /// Gives one free block back to its span.
+    pub(crate) fn shelve_one(&self, class: usize, address: usize, id: BlockId) {
+        let shelf = &self.shelves[class];
+        let _held = shelf.lock.hold();
+        // SAFETY: the lock is held.
+        let inner = unsafe { &mut *shelf.inner.get() };
+        self.put_back(inner, class, address, id);
+    }
+
+    fn try_refill(&self, cache: &mut Cache, class: usize, only_unused: bool) -> Result<(), OutOfMemory> {
         let batch = cache.grow(class);
         let bin = cache.bin(class);
         debug_assert!(bin.is_empty());
@@ -215,7 +236,7 @@ impl Store {
         let _held = shelf.lock.hold();
         // SAFETY: the lock is held.
         let inner = unsafe { &mut *shelf.inner.get() };
-        while bin.blocks().len() < batch && inner.spare != 0 {
+        while bin.blocks().len() < batch && inner.spare != 0 && !only_unused {
             self.take_spare(inner, bin, class, batch);
         }
         if bin.is_empty() {
@@ -301,17 +322,21 @@ impl Store {
         // SAFETY: the lock is held.
         let inner = unsafe { &mut *shelf.inner.get() };
         for block in &bin.blocks()[..count] {
-            let number = self.spans.number_of(block.address);
-            let span = self.spans.number(number);
-            self.map(span, class).put(block.id as BlockId - span.first.load(Relaxed));
-            let spare = span.spare.load(Relaxed);
-            if spare == 0 {
-                span.next.store(inner.spare, Relaxed);
-                inner.spare = number as u32;
-            }
-            span.spare.store(spare + 1, Relaxed);
+            self.put_back(inner, class, block.address, block.id as BlockId);
         }
         bin.drop_front(count);
+    }
+
+    fn put_back(&self, inner: &mut ShelfInner, class: usize, address: usize, id: BlockId) {
+        let number = self.spans.number_of(address);
+        let span = self.spans.number(number);
+        self.map(span, class).put(id - span.first.load(Relaxed));
+        let spare = span.spare.load(Relaxed);
+        if spare == 0 {
+            span.next.store(inner.spare, Relaxed);
+            inner.spare = number as u32;
+        }
+        span.spare.store(spare + 1, Relaxed);
     }
 
     /// Makes spans free again whose blocks are all spare, and says whether there were any. Done when memory runs out: a

@@ -1,0 +1,83 @@
+#![forbid(unsafe_code)]
+//! Scopes in one process: a storm of tests in parallel threads, and the attribute beside those of test frameworks.
+//!
+//! `HEAPCHECK_STORM_ROUNDS` says how often the storm is run.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use heapcheck_tests::fixture::{Fixture, runtime, scrubbed};
+
+/// Builds the tests of a package, and answers the path of the binary; `None` when that needs a network that is not there.
+fn build(fixture: &Fixture, needs_network: bool) -> Option<PathBuf> {
+    let mut cargo = scrubbed(Path::new(env!("CARGO")), fixture.path());
+    cargo.args(["test", "--no-run", "--message-format=json", "--target-dir", "target"]);
+    let output = cargo.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let is_offline = ["failed to download", "failed to get", "Could not resolve", "failed to query"];
+    if needs_network && !output.status.success() && is_offline.iter().any(|text| stderr.contains(text)) {
+        println!("skipped: the crates of the registry can't be had: {stderr}");
+        return None;
+    }
+    assert!(output.status.success(), "{stderr}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut found = text.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    Some(found.next_back().expect("a test binary was built"))
+}
+
+/// Runs a test binary with or without the runtime, and answers which tests passed and which failed.
+fn run(binary: &Path, arguments: &[&str], is_checked: bool) -> (BTreeSet<String>, BTreeSet<String>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command: Command = scrubbed(binary, folder.path());
+    command.args(arguments).arg("--color=never");
+    if is_checked {
+        command.env("LD_PRELOAD", runtime()).env("HEAPCHECK", "local").env("HEAPCHECK_OUT", folder.path());
+    }
+    let output = command.output().unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let ending = |word: &str| {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(word));
+        lines.map(|name| name.trim_end_matches(" - should panic").to_string()).collect()
+    };
+    (ending(" ... ok"), ending(" ... FAILED"), text)
+}
+
+/// Expects exactly the tests to fail that say so by their names.
+fn assert_verdicts(passed: &BTreeSet<String>, failed: &BTreeSet<String>, count: usize, text: &str) {
+    assert_eq!(passed.len() + failed.len(), count, "{text}");
+    let leaks = |name: &&String| name.contains("leaks");
+    let wrong: Vec<_> =
+        passed.iter().filter(leaks).chain(failed.iter().filter(|name| !leaks(name))).collect();
+    assert!(wrong.is_empty(), "wrong verdicts: {wrong:?}\n{text}");
+}
+
+#[test]
+fn two_hundred_tests_in_sixteen_threads_are_told_apart() {
+    let fixture = Fixture::of_scopes("storm");
+    let Some(binary) = build(&fixture, false) else { return };
+    let rounds = std::env::var("HEAPCHECK_STORM_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap());
+    for _ in 0..rounds {
+        let (passed, failed, text) = run(&binary, &["--test-threads=16"], true);
+        assert_verdicts(&passed, &failed, 200, &text);
+    }
+    let (passed, failed, text) = run(&binary, &["--test-threads=16"], false);
+    assert!(failed.is_empty() && passed.len() == 200, "without the runtime nothing is checked: {text}");
+}
+
+#[test]
+fn the_attribute_gets_along_with_those_of_frameworks() {
+    let fixture = Fixture::of_scopes("frameworks");
+    let Some(binary) = build(&fixture, true) else { return };
+    let (passed, failed, text) = run(&binary, &[], true);
+    assert_verdicts(&passed, &failed, passed.len() + failed.len(), &text);
+    assert!(passed.len() >= 25 && failed.len() >= 20, "{} {}\n{text}", passed.len(), failed.len());
+    let (passed, failed, text) = run(&binary, &[], false);
+    assert!(failed.is_empty() && passed.len() >= 45, "without the runtime nothing is checked: {text}");
+    let (passed, failed, _) = run(&binary, &["--ignored"], true);
+    assert_eq!((passed.len(), failed.len()), (0, 1));
+}
