@@ -95,6 +95,7 @@ pub(crate) fn judge(request: &Request, question: &mut Question) -> i32 {
 
 /// Checks until nothing is lost, or until that can't change any more.
 fn look(request: &Request, options: &'static Options<'static>) -> Result<Findings, Failed> {
+    clear_signal_stack();
     await_ending_threads(request.scope);
     let (mut looks, mut last) = (0, u64::MAX);
     loop {
@@ -109,6 +110,15 @@ fn look(request: &Request, options: &'static Options<'static>) -> Result<Finding
         let is_sure = looks >= LOOKS_SURE && guests == 0 && last == leaked;
         sys::sleep_ns(1_000_000 << looks);
         (looks, last) = (if is_sure { LOOKS_MAX } else { looks + 1 }, leaked);
+    }
+}
+
+/// Overwrites what earlier stops have left on the thread's signal stack: the registers of that moment.
+fn clear_signal_stack() {
+    if let Some((start, bytes)) = sys::idle_signal_stack() {
+        // SAFETY: the kernel says that the thread is not on it, so nothing on it is in use; a handler that runs meanwhile
+        // is over before this goes on.
+        unsafe { (start as *mut u8).write_bytes(0, bytes) };
     }
 }
 

@@ -308,6 +308,15 @@ pub(crate) fn is_task(thread: i32) -> bool {
     signal_thread(process_id(), thread, 0).is_ok()
 }
 
+/// The calling thread's alternate signal stack, when it has one and is not on it: its first address and its length
+/// (sigaltstack(2)).
+pub(crate) fn idle_signal_stack() -> Option<(usize, usize)> {
+    const ON_OR_NONE: usize = 1 | 2;
+    let mut stack = [0usize; 3];
+    call!(131, 0, stack.as_mut_ptr()).ok()?;
+    (stack[1] & ON_OR_NONE == 0).then_some((stack[0], stack[2]))
+}
+
 /// Gives the processor to somebody else.
 pub(crate) fn yield_now() {
     let _ = call!(24);
