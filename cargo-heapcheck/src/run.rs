@@ -139,7 +139,8 @@ impl Run {
 
     /// All units, in the order of their numbers.
     pub(crate) fn units(&self) -> Vec<Unit> {
-        let is_unit = |path: &PathBuf| path.join(NAME_FILE).exists() && !path.to_string_lossy().ends_with(WHOLE_END);
+        let is_unit =
+            |path: &PathBuf| path.join(NAME_FILE).exists() && !path.to_string_lossy().ends_with(WHOLE_END);
         folders(&self.path).into_iter().filter(is_unit).map(Unit::open).collect()
     }
 }

@@ -216,7 +216,13 @@ impl TestFlags {
             .hint("use `cargo heapcheck test --isolation=none`"));
         }
         let outputs = self.outputs.on_github(|name| std::env::var_os(name));
-        Ok(Testing { verb, arguments, flags: self.check.flags(self.stacks, self.no_rebuild), outputs, shares_process })
+        Ok(Testing {
+            verb,
+            arguments,
+            flags: self.check.flags(self.stacks, self.no_rebuild),
+            outputs,
+            shares_process,
+        })
     }
 }
 
