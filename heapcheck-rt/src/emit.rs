@@ -15,11 +15,13 @@ use crate::held::Ways;
 use crate::record_state::{FdSink, PATH_MAX, RecordState};
 use crate::request::Request;
 use crate::lock::Held;
+use crate::closed::File;
+use crate::loaded;
 use crate::modules::Modules;
 use crate::options::{Mode, Options, Report, Stacks};
 use crate::plain::{self, Checked, Facts, Frame};
 use crate::record::{
-    Begin, Block, Check, Edge, End, Fault, Leak, LeakKind, Module, Moment, Note, NoteKind, Outcome, Paused,
+    self, Begin, Block, Check, Edge, End, Fault, Leak, LeakKind, Module, Moment, Note, NoteKind, Outcome, Paused,
     Scope, StopWay, Thread as ThreadItem, Trace, Writer,
 };
 use crate::sink::{Sink, SinkError};
@@ -27,8 +29,6 @@ use crate::space::{Grow, Space};
 use crate::state::{CONFIG, DEPOT, RECORD, RECORD_LOCK, SCOPES, SCRATCH, SETTINGS, SPANS, THREADS};
 use crate::stop::{Method, Stopped};
 use crate::stopped_heap::{ArenaMemory, StoppedHeap};
-use crate::intervals::Span;
-use crate::state::REGION;
 use crate::symbols;
 use crate::sys;
 use crate::text::Text;
@@ -177,7 +177,8 @@ impl Recorder {
                     write_trace(writer, state, step.trace)?;
                 }
                 write_trace(writer, state, held.trace)?;
-                writer.held(held)
+                let module = held.module.checked_add(state.first_module).unwrap_or(u32::MAX);
+                writer.held(&record::Held { module, ..*held })
             })
         });
     }
@@ -188,7 +189,7 @@ impl Recorder {
         if !self.begin() {
             return;
         }
-        let modules = Modules::take(&SCRATCH, Span::new(REGION.heap.start(), REGION.heap.end()));
+        let modules = loaded::take();
         self.with(|writer, state| {
             if let Ok(modules) = &modules {
                 write_modules(writer, state, modules)?;
@@ -232,7 +233,8 @@ impl Recorder {
         self.state.fd = -1;
         self.state.paused = None;
         self.state.path_len = 0;
-        (self.state.checks, self.state.modules, self.state.scopes) = (0, 0, 0);
+        (self.state.checks, self.state.modules, self.state.scopes) = (0, None, 0);
+        (self.state.first_module, self.state.next_module) = (0, 0);
         self.state.traces = None;
         (self.state.found, self.state.ended) = (false, false);
         self.state.checked = Moment::Never;
@@ -281,27 +283,28 @@ pub(crate) fn read_file(path: &[u8], bytes: &mut [u8]) -> usize {
     len
 }
 
+/// Writes the modules when they are not those that were written last.
 fn write_modules(
     writer: &mut Writer<FdSink>, state: &mut RecordState, modules: &Modules,
 ) -> Result<(), SinkError> {
-    let count = modules.all().len() as u32;
-    if state.modules == count {
+    if state.modules == Some(modules.version()) {
         return Ok(());
     }
-    for (index, module) in modules.all().iter().enumerate() {
-        writer.module(&Module {
-            id: index as u32,
-            trace_from: 0,
-            trace_to: u32::MAX,
-            base: module.base as u64,
-            lo: module.lo as u64,
-            hi: module.hi as u64,
-            path: modules.name(module),
-            build_id: modules.build_id(module),
-        })?;
+    state.first_module = state.next_module;
+    for module in modules.all() {
+        write_module(writer, state, modules.file(module))?;
     }
-    state.modules = count;
+    modules.closed.each(|file| write_module(writer, state, file))?;
+    state.modules = Some(modules.version());
     Ok(())
+}
+
+fn write_module(writer: &mut Writer<FdSink>, state: &mut RecordState, file: File<'_>) -> Result<(), SinkError> {
+    let id = state.next_module;
+    state.next_module += 1;
+    let File { base, lo, hi, trace_from, trace_to, path, build_id } = file;
+    let (base, lo, hi) = (base as u64, lo as u64, hi as u64);
+    writer.module(&Module { id, trace_from, trace_to, base, lo, hi, path, build_id })
 }
 
 /// Writes the scopes that were opened since the last check. Those of threads wait for a check of the whole process: by
@@ -440,9 +443,9 @@ impl<'a> Names<'a> {
 }
 
 impl Facts for Names<'_> {
-    fn each_frame(&self, trace: u32, visit: &mut dyn FnMut(Frame<'_>)) -> bool {
-        let trace = DEPOT.trace(trace);
-        symbols::each_frame(self.modules, &trace.pcs, &mut |frame| {
+    fn each_frame(&self, number: u32, visit: &mut dyn FnMut(Frame<'_>)) -> bool {
+        let trace = DEPOT.trace(number);
+        symbols::each_frame(self.modules, number, &trace.pcs, &mut |frame| {
             visit(frame);
             true
         });
@@ -543,7 +546,7 @@ pub(crate) fn fault(fault: &Fault) {
     let mut recorder = Recorder::open(options);
     recorder.write_fault(fault);
     if options.report == Report::Plain
-        && let Ok(modules) = Modules::take(&SCRATCH, Span::new(REGION.heap.start(), REGION.heap.end()))
+        && let Ok(modules) = loaded::take()
     {
         let mut sink = FdSink(report_fd(options));
         let mut text = Text::new(&mut sink);

@@ -1,9 +1,8 @@
 #![forbid(unsafe_code)]
 //! Which files this process runs from: its executable, and our own object.
 
-use crate::intervals::Span;
-use crate::modules::{Modules, Role};
-use crate::state::{REGION, SCRATCH};
+use crate::loaded;
+use crate::modules::Role;
 use crate::sys;
 
 /// Whether `path` lies below `folder`.
@@ -19,7 +18,7 @@ pub(crate) fn is_runtime(path: &[u8]) -> bool {
         return false;
     }
     name[..path.len()].copy_from_slice(path);
-    let Ok(modules) = modules() else { return false };
+    let Ok(modules) = loaded::take() else { return false };
     let Some(own) = modules.all().iter().find(|module| module.role == Role::Runtime) else { return false };
     let own = modules.name(own);
     if own == path {
@@ -35,11 +34,6 @@ pub(crate) fn is_runtime(path: &[u8]) -> bool {
     };
     let (given, ours) = (identity(&name[..path.len() + 1]), identity(&own_name[..own.len().min(4095) + 1]));
     given.is_some() && given == ours
-}
-
-/// The modules that are loaded now.
-pub(crate) fn modules() -> Result<Modules, crate::space::OutOfMemory> {
-    Modules::take(&SCRATCH, Span::new(REGION.heap.start(), REGION.heap.end()))
 }
 
 /// Whether the executable of this process lies below a folder.

@@ -13,7 +13,7 @@ use crate::arch::weak_symbol;
 use crate::emit::Recorder;
 use crate::park;
 use crate::state::{
-    ANNOTATIONS, ARENA, CHECK, CONFIG, DEPOT, EXITING, PAGES, PROCESS, RECORD_LOCK, RULES, SCOPES, SCRATCH,
+    ANNOTATIONS, ARENA, CHECK, CLOSED, CONFIG, DEPOT, EXITING, PAGES, PROCESS, RECORD_LOCK, RULES, SCOPES, SCRATCH,
     SETTINGS, START_LOCK, STORE, THREADS, is_recording,
 };
 use crate::lock::Lock;
@@ -35,7 +35,7 @@ pub(crate) fn is_this_process() -> bool {
 
 /// Calls `visit` with every lock, outermost first.
 fn each_lock(mut visit: impl FnMut(&'static Lock)) {
-    for lock in [&CHECK, &RECORD_LOCK, &THREADS.lock, &SCOPES.lock, &START_LOCK, &ANNOTATIONS.lock] {
+    for lock in [&CHECK, &RECORD_LOCK, &THREADS.lock, &SCOPES.lock, &START_LOCK, &ANNOTATIONS.lock, &CLOSED.lock] {
         visit(lock);
     }
     for shelf in &STORE.shelves {

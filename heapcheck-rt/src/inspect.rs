@@ -12,10 +12,10 @@ use crate::emit::{self, Recorder};
 use crate::findings::{Findings, kind_of, retained_of};
 use crate::held::Ways;
 use crate::heap::meta::{EARLY, IGNORED};
-use crate::intervals::Span;
 use crate::mark::{Census, Root, Roots as MarkRoots};
 use crate::maps::Maps;
 use crate::markers::{mark, mark_more, marks_of};
+use crate::loaded;
 use crate::modules::{Modules, Role};
 use crate::options::{Mode, Options, Roots as RootSwitches, StopWays};
 use crate::record::{Check, LeakKind, Moment};
@@ -48,7 +48,7 @@ impl From<OutOfMemory> for Failed {
 /// Checks the heap, and returns what was found after writing and printing it.
 pub(crate) fn check(request: &Request, options: &'static Options<'static>) -> Result<Findings, Failed> {
     let _one_at_a_time = CHECK.hold();
-    let modules = Modules::take(&SCRATCH, Span::new(REGION.heap.start(), REGION.heap.end()))?;
+    let modules = loaded::take()?;
     let mut findings = Findings::new(&SCRATCH);
     let mut recorder = Recorder::open(options);
     let outcome = inspect(request, options, &modules, &mut findings, &mut recorder);

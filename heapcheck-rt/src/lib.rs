@@ -184,6 +184,8 @@ mod maps;
 #[cfg(test)]
 mod threadarea;
 #[cfg(test)]
+mod closed;
+#[cfg(test)]
 mod modules;
 #[cfg(test)]
 mod tracer;

@@ -62,6 +62,10 @@ pub const RETAIN_BYTES: usize = 64 << 20;
 /// touching fresh pages does.
 pub const RETAIN_RUN_BYTES: usize = 1 << 20;
 
+/// Libraries that are remembered after they were closed: more than a program with plug-ins has of them, and few enough to be
+/// searched one by one. One that comes back to its place counts once.
+pub const CLOSED_MAX: usize = 256;
+
 /// Blocks kept of the way from a root to a block. Real ones have a few; of a long list both ends say what it is.
 pub const WAY_BLOCKS: usize = 64;
 

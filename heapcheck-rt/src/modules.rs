@@ -12,6 +12,7 @@
 
 use crate::arch;
 use crate::arena::{Arena, Buf};
+use crate::closed::{ClosedList, File};
 use crate::intervals::Span;
 use crate::limits::STATIC_TLS_MAX;
 use crate::space::{Grow, OutOfMemory};
@@ -89,14 +90,24 @@ pub(crate) struct Modules {
     list: Buf<Module>,
     segments: Buf<Segment>,
     bytes: Buf<u8>,
+    /// Those that were loaded once and are not any more.
+    pub(crate) closed: ClosedList,
+    /// How often a module came or went so far (dl_iterate_phdr(3), `dlpi_adds` and `dlpi_subs`).
+    changes: u64,
     failed: bool,
 }
 
 impl Modules {
     /// Takes the list. `heap` is where blocks live: thread-local storage there was allocated, so it is not static.
     pub(crate) fn take(arena: &'static Arena, heap: Span) -> Result<Self, OutOfMemory> {
-        let modules =
-            Self { list: Buf::new(arena), segments: Buf::new(arena), bytes: Buf::new(arena), failed: false };
+        let modules = Self {
+            list: Buf::new(arena),
+            segments: Buf::new(arena),
+            bytes: Buf::new(arena),
+            closed: ClosedList::new(arena),
+            changes: 0,
+            failed: false,
+        };
         let mut taking = Taking { modules, heap };
         // SAFETY: `visit` gets back the pointer to `taking`, which nobody else uses until the call returns.
         unsafe { libc::dl_iterate_phdr(visit, (&raw mut taking).cast()) };
@@ -130,6 +141,35 @@ impl Modules {
         self.all().iter().position(|module| (module.lo..module.hi).contains(&address) && holds(module))
     }
 
+    /// The file of a module, as traces may refer to it.
+    pub(crate) fn file(&self, module: &Module) -> File<'_> {
+        let Module { base, lo, hi, .. } = *module;
+        let (trace_from, trace_to) = (self.closed.first_trace(lo, hi), u32::MAX);
+        let (path, build_id) = (self.name(module), self.build_id(module));
+        File { base, lo, hi, trace_from, trace_to, path, build_id }
+    }
+
+    /// Finds the file that lies or lay at `address` for a trace.
+    pub(crate) fn find_file(&self, address: usize, trace: u32) -> Option<File<'_>> {
+        let loaded =
+            || Some(self.file(&self.all()[self.find(address)?])).filter(|file| file.trace_from <= trace);
+        self.closed.find(address, trace).or_else(loaded)
+    }
+
+    /// Whether `other` holds `module` too, at the same place.
+    pub(crate) fn is_in(&self, module: &Module, other: &Modules) -> bool {
+        other.all().iter().any(|found| {
+            (found.base, found.lo) == (module.base, module.lo)
+                && other.name(found) == self.name(module)
+                && other.build_id(found) == self.build_id(module)
+        })
+    }
+
+    /// A number that is another one when the modules are.
+    pub(crate) fn version(&self) -> u64 {
+        self.changes + self.closed.changes()
+    }
+
     /// How far below the thread pointer static thread-local storage begins.
     pub(crate) fn static_tls_depth(&self) -> usize {
         let depth = |module: &Module| if let Tls::Static { below, .. } = module.tls { below } else { 0 };
@@ -160,6 +200,10 @@ fn add(taking: &mut Taking, info: &ModuleInfo, size: usize) -> Result<(), OutOfM
     // SAFETY: the loader shows `header_count` headers.
     let headers = unsafe { core::slice::from_raw_parts(info.headers, usize::from(info.header_count)) };
     let modules = &mut taking.modules;
+    // The two numbers came with glibc 2.4; `size` tells whether they are there.
+    if size >= size_of::<ModuleInfo>() {
+        modules.changes = info.adds + info.subs;
+    }
     let first_segment = modules.segments.as_slice().len() as u32;
     let (mut lo, mut hi, mut eh_frame_hdr, mut is_ours) = (usize::MAX, 0, 0, false);
     let mut tls = Tls::Absent;

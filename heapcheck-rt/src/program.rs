@@ -7,7 +7,7 @@
 
 use crate::elf::Elf;
 use crate::foreign::{Coverage, Plan, survey};
-use crate::executable::modules;
+use crate::loaded;
 use crate::modules::Role;
 use crate::state::{CONFIG, VERDICT};
 use crate::start;
@@ -17,7 +17,7 @@ use core::ffi::CStr;
 
 /// Looks at the executable: patches its allocator where it has one of its own, and asks its functions.
 pub(crate) fn cover() {
-    let Ok(modules) = modules() else { return };
+    let Ok(modules) = loaded::take() else { return };
     let Some(module) = modules.all().iter().find(|module| module.role == Role::Program) else { return };
     VERDICT.set_program(module.lo, module.hi);
     let Some(file) = MappedFile::open(b"/proc/self/exe") else { return };

@@ -33,7 +33,11 @@ pub(crate) struct RecordState {
     pub(crate) path: [u8; PATH_MAX],
     pub(crate) path_len: usize,
     pub(crate) checks: u32,
-    pub(crate) modules: u32,
+    /// Which modules were written last, and the number of the first.
+    pub(crate) modules: Option<u64>,
+    pub(crate) first_module: u32,
+    /// The number of the module that is written next.
+    pub(crate) next_module: u32,
     /// Scopes that were written.
     pub(crate) scopes: u32,
     /// One byte a trace: written or not.
@@ -60,7 +64,9 @@ impl RecordCell {
             path: [0; PATH_MAX],
             path_len: 0,
             checks: 0,
-            modules: 0,
+            modules: None,
+            first_module: 0,
+            next_module: 0,
             scopes: 0,
             traces: None,
             found: false,

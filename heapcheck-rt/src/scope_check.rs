@@ -15,14 +15,13 @@ use crate::emit::{self, Recorder};
 use crate::findings::Findings;
 use crate::heap::meta::Live;
 use crate::inspect::{Failed, check, is_empty_scope};
-use crate::intervals::Span;
-use crate::modules::Modules;
+use crate::loaded;
 use crate::options::{Mode, Options};
 use crate::record::{Check, Moment, NoteKind};
 use crate::request::Request;
 use crate::scope::{Scope, Site};
 use crate::space::{Grow, OutOfMemory};
-use crate::state::{ACTIVE, CHECK, CONFIG, REGION, SCOPES, SCRATCH, SPANS, THREADS, VERDICT, phase};
+use crate::state::{ACTIVE, CHECK, CONFIG, SCOPES, SCRATCH, SPANS, THREADS, VERDICT, phase};
 use crate::sys;
 use crate::tasks;
 use crate::taskstat::TaskStatus;
@@ -227,8 +226,7 @@ fn find_growth(number: u32, scope: &'static Scope) -> Result<Findings, OutOfMemo
 }
 
 fn write_growth(request: &Request, options: &'static Options<'static>, mut findings: Findings) {
-    let heap = Span::new(REGION.heap.start(), REGION.heap.end());
-    let Ok(modules) = Modules::take(&SCRATCH, heap) else { return };
+    let Ok(modules) = loaded::take() else { return };
     let mut recorder = Recorder::open(options);
     let check = Check {
         number: recorder.next_number(),

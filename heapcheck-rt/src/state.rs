@@ -8,10 +8,11 @@
 //!      `-- HEAPCHECK unset --> DORMANT   allocations go to libc, nothing is recorded
 //! ```
 //!
-//! Lock order, outermost first: check, threads, scopes, a shelf of the store, pages, rules, depot, depot words, arena. A
+//! Lock order, outermost first: check, threads, scopes, closed libraries, a shelf of the store, pages, rules, depot, depot words, arena. A
 //! thread holds at most one shelf. `fork` takes all of them in this order.
 
 use crate::annotations::Annotations;
+use crate::closed::Closed;
 use crate::arena::Arena;
 use crate::config::Config;
 use crate::record_state::RecordCell;
@@ -53,6 +54,7 @@ pub(crate) static RULES: Rules = Rules::on(&ARENA);
 pub(crate) static DEPOT: Depot = Depot::on(&ARENA);
 pub(crate) static THREADS: Threads = Threads::on(&ARENA);
 pub(crate) static SETTINGS: Settings = Settings::new();
+pub(crate) static CLOSED: Closed = Closed::on(&ARENA);
 pub(crate) static ANNOTATIONS: Annotations = Annotations::on(&ARENA);
 pub(crate) static CONFIG: Config = Config::new();
 pub(crate) static VERDICT: Verdict = Verdict::new();

@@ -105,7 +105,7 @@ impl Suppressions {
             return (known as usize).checked_sub(2);
         }
         let mut found = None;
-        symbols::each_frame(modules, &DEPOT.trace(trace).pcs, &mut |frame| {
+        symbols::each_frame(modules, trace, &DEPOT.trace(trace).pcs, &mut |frame| {
             let symbol = frame.symbol.map_or(&b""[..], |(name, _)| name);
             let function = demangle(symbol);
             let function = function.as_ref().map_or(symbol, |name| name.as_bytes());
@@ -127,7 +127,7 @@ impl Suppressions {
     pub(crate) fn is_immortal(&self, modules: &Modules, trace: u32) -> bool {
         let mut immortal = false;
         let mut frames = 0;
-        symbols::each_frame(modules, &DEPOT.trace(trace).pcs, &mut |frame| {
+        symbols::each_frame(modules, trace, &DEPOT.trace(trace).pcs, &mut |frame| {
             let symbol = frame.symbol.map_or(&b""[..], |(name, _)| name);
             let function = demangle(symbol);
             let function = function.as_ref().map_or(symbol, |name| name.as_bytes());

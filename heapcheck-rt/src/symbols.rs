@@ -7,6 +7,7 @@
 
 use crate::elf::{Elf, Lookup, resolve};
 use crate::limits::DEPTH_MAX;
+use crate::closed::File;
 use crate::modules::Modules;
 use crate::plain::Frame;
 use crate::sys;
@@ -55,28 +56,28 @@ impl Drop for MappedFile {
     }
 }
 
-/// Calls `visit` with every frame of `pcs`, innermost first, as far as names are found, until it returns false.
-pub(crate) fn each_frame(modules: &Modules, pcs: &[usize], visit: &mut dyn FnMut(Frame<'_>) -> bool) {
+/// Calls `visit` with every frame of a trace, innermost first, as far as names are found, until it returns false.
+pub(crate) fn each_frame(
+    modules: &Modules, trace: u32, pcs: &[usize], visit: &mut dyn FnMut(Frame<'_>) -> bool,
+) {
     let mut from = 0;
     let pcs = &pcs[..pcs.len().min(DEPTH_MAX)];
     while from < pcs.len() {
-        let module = modules.find(pcs[from].wrapping_sub(1));
-        let same = |pc: &usize| modules.find(pc.wrapping_sub(1)) == module;
+        let file = modules.find_file(pcs[from].wrapping_sub(1), trace);
+        let same = |pc: &usize| modules.find_file(pc.wrapping_sub(1), trace) == file;
         let count = pcs[from..].iter().take_while(|pc| same(pc)).count().max(1);
-        if !each_of_module(modules, module, &pcs[from..from + count], visit) {
+        if !each_of_file(file, &pcs[from..from + count], visit) {
             return;
         }
         from += count;
     }
 }
 
-fn each_of_module(
-    modules: &Modules, module: Option<usize>, pcs: &[usize], visit: &mut dyn FnMut(Frame<'_>) -> bool,
-) -> bool {
-    let Some(module) = module.map(|index| &modules.all()[index]) else {
+fn each_of_file(file: Option<File<'_>>, pcs: &[usize], visit: &mut dyn FnMut(Frame<'_>) -> bool) -> bool {
+    let Some(module) = file else {
         return pcs.iter().all(|pc| visit(Frame { pc: *pc as u64, offset: *pc as u64, ..Frame::default() }));
     };
-    let name = modules.name(module);
+    let name = module.path;
     let file = MappedFile::open(name);
     let mut lookups = [Lookup::new(0); DEPTH_MAX];
     let wanted = &mut lookups[..pcs.len()];

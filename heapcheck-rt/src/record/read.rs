@@ -79,7 +79,8 @@ impl Record {
 
     /// Finds the file that holds `pc`, for a trace of that number.
     pub fn module_of(&self, pc: u64, trace: u32) -> Option<&Module<Vec<u8>>> {
-        self.modules.iter().find(|module| {
+        // What was written later knows which have been closed since.
+        self.modules.iter().rfind(|module| {
             (module.lo..module.hi).contains(&pc) && (module.trace_from..module.trace_to).contains(&trace)
         })
     }
