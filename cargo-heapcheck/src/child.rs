@@ -82,7 +82,11 @@ mod tests {
         assert!(ended.is_timed_out && begun.elapsed() < Duration::from_secs(30));
         io::Seek::rewind(&mut output).unwrap();
         let inner = io::read_to_string(output).unwrap();
-        let status = std::fs::read_to_string(format!("/proc/{}/stat", inner.trim())).unwrap_or_default();
-        assert!(status.is_empty() || status.contains(") Z "), "{status}");
+        let state = || std::fs::read_to_string(format!("/proc/{}/stat", inner.trim())).unwrap_or_default();
+        // A process that was killed takes its time to be gone.
+        while !state().is_empty() && !state().contains(") Z ") {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{}", state());
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 }

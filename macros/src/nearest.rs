@@ -1,11 +1,15 @@
 #![forbid(unsafe_code)]
 //! The name that was probably meant.
 
-/// Finds the name that is nearest to what was written, when it is near at all.
+use std::cmp::Reverse;
+
+/// Finds the name that is nearest to what was written, when it is near at all. Among names that are equally near the one
+/// that begins as what was written wins.
 pub(crate) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
     let written = written.to_lowercase();
-    let distances = names.iter().map(|name| (distance(&written, name), *name));
-    let (distance, name) = distances.min()?;
+    let begins_alike = |name: &str| name.chars().zip(written.chars()).take_while(|(a, b)| a == b).count();
+    let ranked = names.iter().map(|name| (distance(&written, name), Reverse(begins_alike(name)), *name));
+    let (distance, _, name) = ranked.min()?;
     (distance <= name.len().max(written.len()) / 2).then_some(name)
 }
 

@@ -93,7 +93,7 @@ mod tests {
         check("v1.2", "v1");
         check("level2", "level2");
         check("_RNvCs1234_3app5CACHE", "app::CACHE");
-        check("_RNvNCNKNvCs1234_3app4MINE00___RUST_STD_INTERNAL_VAL", "app::MINE");
+        check("_RNvNCNKNvCs1234_3app4MINE0023___RUST_STD_INTERNAL_VAL", "app::MINE");
     }
 
     #[test]
