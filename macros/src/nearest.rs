@@ -1,16 +1,16 @@
 #![forbid(unsafe_code)]
 //! The name that was probably meant.
 
-use std::cmp::Reverse;
+/// How much of a name must be there to be taken for its beginning.
+const BEGINNING: usize = 3;
 
-/// Finds the name that is nearest to what was written, when it is near at all. Among names that are equally near the one
-/// that begins as what was written wins.
+/// Finds the name that is nearest to what was written, when it is near at all. A name that was only begun is the nearest.
 pub(crate) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
     let written = written.to_lowercase();
-    let begins_alike = |name: &str| name.chars().zip(written.chars()).take_while(|(a, b)| a == b).count();
-    let ranked = names.iter().map(|name| (distance(&written, name), Reverse(begins_alike(name)), *name));
-    let (distance, _, name) = ranked.min()?;
-    (distance <= name.len().max(written.len()) / 2).then_some(name)
+    let is_begun = |name: &str| written.len() >= BEGINNING && name.starts_with(&written);
+    let ranked = names.iter().map(|name| (!is_begun(name), distance(&written, name), *name));
+    let (is_other, distance, name) = ranked.min()?;
+    (!is_other || distance <= name.len().max(written.len()) / 2).then_some(name)
 }
 
 /// How many letters must be added, taken away, replaced, or swapped with their neighbour (optimal string alignment).
