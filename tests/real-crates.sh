@@ -33,7 +33,7 @@ export CARGO_TARGET_DIR="$folder/target"
 summary() {
     passed=$(sed -n 's/^test result: .* \([0-9]*\) passed.*/\1/p' "$1" | head -1)
     failed=$(sed -n 's/^test result: .* \([0-9]*\) failed.*/\1/p' "$1" | head -1)
-    leaked=$(sed -n 's/^heapcheck: leaked \([0-9]* bytes in [0-9]* blocks*\).*/\1/p' "$1" | head -1)
+    leaked=$(sed -n 's/^heapcheck: leaked \([0-9,]* bytes in [0-9,]* blocks*\).*/\1/p' "$1" | head -1)
     echo "${passed:--} passed, ${failed:--} failed, ${leaked:-no leak}"
 }
 

@@ -74,9 +74,18 @@ impl<'s> Text<'s> {
         self.str("0x").bytes(digits(number, 16, &mut [0; 20]))
     }
 
-    /// Appends a number and its noun, as in `1 block` and `6 blocks`.
+    /// Appends a decimal number with commas between thousands.
+    pub fn grouped(&mut self, number: u64) -> &mut Self {
+        let mut buffer = [0; 20];
+        let digits = digits(number, 10, &mut buffer);
+        let (first, rest) = digits.split_at((digits.len() - 1) % 3 + 1);
+        self.bytes(first);
+        rest.chunks(3).fold(self, |text, group| text.str(",").bytes(group))
+    }
+
+    /// Appends a number and its noun, as in `1 block` and `6,000 blocks`.
     pub fn count(&mut self, number: u64, noun: &str) -> &mut Self {
-        self.dec(number).str(" ").str(noun).str(if number == 1 { "" } else { "s" })
+        self.grouped(number).str(" ").str(noun).str(if number == 1 { "" } else { "s" })
     }
 
     /// Hands on what was gathered, and tells the first error of the sink.
@@ -152,6 +161,14 @@ mod tests {
                 text.count(0, "block").str(", ").count(1, "block").str(", ").count(2, "block");
             },
             "0 blocks, 1 block, 2 blocks",
+        );
+        check(
+            |text| {
+                for number in [0, 999, 1_000, 99_999, 1_234_567, u64::MAX] {
+                    text.grouped(number).str(" ");
+                }
+            },
+            "0 999 1,000 99,999 1,234,567 18,446,744,073,709,551,615 ",
         );
     }
 

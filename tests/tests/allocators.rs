@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The planted leak, and nothing else.
-const TOLD: &str = "leak direct 1337; stdout 307; stderr leaked 1337 bytes in 1 block; exit 23";
+const TOLD: &str = "leak direct 1337; stdout 307; stderr leaked 1,337 bytes in 1 block; exit 23";
 /// The same, with the word that its allocator puts before it.
-const TOLD_WITH_HEADER: &str = "leak direct 1345; stdout 307; stderr leaked 1345 bytes in 1 block; exit 23";
+const TOLD_WITH_HEADER: &str = "leak direct 1345; stdout 307; stderr leaked 1,345 bytes in 1 block; exit 23";
 const UNKNOWN: &str =
     "no-verdict not known here; stdout 307; stderr no verdict: its global allocator; exit 0";
 const STRIPPED: &str =

@@ -168,20 +168,29 @@ fn write_name(text: &mut Text<'_>, before: &str, name: &[u8]) {
     }
 }
 
-/// Writes `heading` and the frames, or that there are none.
+/// Where std begins to call the program's code, in main and in threads: what is outside of it is the same everywhere.
+const RUST_BEGINS: &[u8] = b"__rust_begin_short_backtrace";
+
+/// Writes `heading` and the frames, or that there are none. As in debuggers the stack ends at `main`.
 fn write_trace(text: &mut Text<'_>, heading: &str, trace: u32, facts: &impl Facts) {
-    let mut count = 0;
+    let (mut count, mut ended) = (0, false);
     let goes_on = facts.each_frame(trace, &mut |frame| {
+        let symbol = frame.symbol.map_or(&b""[..], |(symbol, _)| symbol);
+        ended |= count > 0 && symbol.windows(RUST_BEGINS.len()).any(|part| part == RUST_BEGINS);
+        if ended {
+            return;
+        }
         if count == 0 {
             text.str(heading);
         }
         write_frame(text, count, &frame);
         count += 1;
+        ended = symbol == b"main";
     });
     if count == 0 {
         let heading = heading.trim_end_matches([':', '\n']);
         text.str(heading).str(" an unknown place (no stack was kept)\n");
-    } else if goes_on {
+    } else if goes_on && !ended {
         text.str("    ... more frames, which were not kept\n");
     }
 }

@@ -16,15 +16,22 @@ impl Facts for Made {
             1 => {
                 visit(frame("/home/me/basic", 0x1187, Some(("leak_direct", 0x15))));
                 visit(frame("/home/me/basic", 0x1200, Some(("main", 0x20))));
+                visit(frame("/lib/libc.so.6", 0x2724a, None));
             }
             2 => {
                 visit(frame("/t/debug/app-12", 0x9000, Some(("_RNvNtC3app5cache6insert", 0x44))));
                 visit(frame("/t/debug/app-12", 0x9100, None));
                 visit(frame("", 0x42, None));
             }
+            3 => {
+                visit(frame("/t/debug/app-12", 0x9000, Some(("_RNvNtC3app5cache6insert", 0x44))));
+                let begin = "_ZN3std3sys9backtrace28__rust_begin_short_backtrace17h0123456789abcdefE";
+                visit(frame("/t/debug/app-12", 0x9200, Some((begin, 0xe))));
+                visit(frame("/lib/libc.so.6", 0x891f4, Some(("start_thread", 0x304))));
+            }
             _ => {}
         }
-        trace == 2
+        trace >= 2
     }
 
     fn each_block(&self, leak: &Leak, visit: &mut dyn FnMut(u64, u64)) {
@@ -117,6 +124,19 @@ heapcheck: leaked 100 bytes in 1 block (mode normal)
 }
 
 #[test]
+fn a_stack_ends_where_the_code_of_the_program_begins() {
+    check(
+        &[Leak { trace: 3, bytes: 1_234_567, ..LEAK }],
+        |_| {},
+        "\
+heapcheck: leaked 1,234,567 bytes in 1 block (mode normal)
+  direct leak of 1,234,567 bytes in 1 block, allocated from:
+    #0 app::cache::insert+0x44 (app-12+0x9000)
+",
+    );
+}
+
+#[test]
 fn kinds_names_and_what_is_kept_alive_are_told_largest_first() {
     let cycle = Leak { kind: LeakKind::Cycle, trace: 2, blocks: 2, bytes: 96, thread: 2, scope: 1, ..LEAK };
     let chain = Leak { blocks: 1, bytes: 48, retained_blocks: 2, retained_bytes: 96, ..LEAK };
@@ -125,7 +145,7 @@ fn kinds_names_and_what_is_kept_alive_are_told_largest_first() {
         &[rest, cycle, chain],
         |_| {},
         "\
-heapcheck: leaked 96144 bytes in 5 blocks (mode normal)
+heapcheck: leaked 96,144 bytes in 5 blocks (mode normal)
   direct leak of 48 bytes in 1 block, keeping alive 96 bytes in 2 blocks, allocated from:
     #0 leak_direct+0x15 (basic+0x1187)
     #1 main+0x20 (basic+0x1200)
@@ -134,7 +154,7 @@ heapcheck: leaked 96144 bytes in 5 blocks (mode normal)
     #1 app-12+0x9100
     #2 0x7f0000000042
     ... more frames, which were not kept
-  indirect leak of 96000 bytes in 2 blocks, allocated from an unknown place (no stack was kept)
+  indirect leak of 96,000 bytes in 2 blocks, allocated from an unknown place (no stack was kept)
 ",
     );
 }
