@@ -276,7 +276,9 @@ fn release_traced(thread: &mut Thread, address: usize, caller: Caller, span: &Sp
 #[inline(never)]
 fn release_traced_anew(thread: &mut Thread, address: usize, caller: Caller, span: &Span, id: BlockId) {
     let trace = free_trace_of(thread, caller);
-    put_back(thread, span, address, id, caller, trace);
+    // The frees of a metered scope come here as well.
+    count_free(thread, SPANS.meta(id));
+    keep(thread, span, address, id, caller, trace);
 }
 
 /// Releases a small block of another scope.
