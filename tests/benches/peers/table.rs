@@ -22,13 +22,14 @@ pub(crate) fn results(house: &House, peers: &[Peer], rows: &[Row], skipped: &[St
 
 /// The table of peers, with the machine it was measured on.
 pub(crate) fn headline(house: &House, peers: &[Peer], rows: &[Row]) -> String {
-    let mut text = format!(
+    let about = format!(
         "{}. {}; release builds have frame pointers. Each figure is the median of paired runs, plain and checked in \
          turn: times as ratios to the plain program unless a unit stands there, `+` is what comes on top of plain. \
-         `*` marks a smaller share of the work.\n\n",
+         `*` marks a smaller share of the work.",
         machine(),
         house.rustc
     );
+    let mut text = format!("{}\n\n", folded(&about));
     let checkers: Vec<&Peer> = peers.iter().filter(|peer| peer.key != "plain").collect();
     let titles: Vec<&str> = checkers.iter().map(|peer| peer.title).collect();
     let _ = writeln!(text, "| | plain | {} |", titles.join(" | "));
@@ -43,6 +44,20 @@ pub(crate) fn headline(house: &House, peers: &[Peer], rows: &[Row]) -> String {
         let _ = writeln!(text, "| {} | {plain} | {} |", row.case.title, cells.join(" | "));
     }
     text
+}
+
+/// The text in lines of the width that the pages of this repository have.
+fn folded(text: &str) -> String {
+    const WIDTH: usize = 130;
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= WIDTH => *line += &format!(" {word}"),
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines.join("\n")
 }
 
 fn machine() -> String {

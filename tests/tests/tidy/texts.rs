@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use crate::tree::Tree;
 
 const LINES_MAX: usize = 600;
+/// Of a page for people. A row of a table can't be broken.
+const WIDTH_MAX: usize = 140;
 
 /// ARCHITECTURE.md names every source file, and every path it names exists. A heading that names a folder is the place
 /// of the names below it.
@@ -81,6 +83,12 @@ pub(crate) fn shape(tree: &Tree) -> Vec<String> {
         for (at, line) in text.lines().enumerate().filter(|(_, line)| line.ends_with([' ', '\t'])) {
             complaints.push(format!("{path}:{}: trailing space after `{}`", at + 1, line.trim()));
         }
+        let is_wide = |line: &str| line.chars().count() > WIDTH_MAX && !line.starts_with('|');
+        for (at, line) in text.lines().enumerate().filter(|_| path.ends_with(".md")) {
+            if is_wide(line) {
+                complaints.push(format!("{path}:{}: is longer than {WIDTH_MAX} characters", at + 1));
+            }
+        }
         if !text.is_empty() && !text.ends_with('\n') {
             complaints.push(format!("{path}: does not end with a newline"));
         }
@@ -138,8 +146,17 @@ mod tests {
     #[test]
     fn odd_shapes_are_found() {
         let long = "x\n".repeat(LINES_MAX + 1);
-        let tree = Tree::of(&[("a.rs", long.as_str()), ("b.md", "x \ny"), ("c.rs", "x\n")]);
-        assert_complaints(shape(&tree), &["a.rs: has 601", "b.md:1: trailing", "b.md: does not end"]);
+        let (row, line) = (format!("|{long:?}\n"), format!("{}\n", "x".repeat(WIDTH_MAX + 1)));
+        let tree = Tree::of(&[
+            ("a.rs", long.as_str()),
+            ("b.md", "x \ny"),
+            ("c.rs", "x\n"),
+            ("d.md", row.as_str()),
+            ("e.md", line.as_str()),
+            ("e.rs", line.as_str()),
+        ]);
+        let expected = ["a.rs: has 601", "b.md:1: trailing", "b.md: does not end", "e.md:1: is longer"];
+        assert_complaints(shape(&tree), &expected);
     }
 
     #[test]
