@@ -4,7 +4,9 @@
 //! glibc takes the lock of its list of files after all handlers have run (posix/fork.c), and takes its own allocator's
 //! locks even later, because below the lock of a file it allocates (its bug 19431): a thread that flushes all files
 //! holds the list and waits for a file, whose owner waits for the allocator. So the list is locked before our own locks
-//! are, with glibc's functions for it; the lock is recursive.
+//! are, with glibc's functions for it; the lock is recursive. Its lock of the name service, the other one that fork takes,
+//! is free whenever glibc allocates for it (nss/nss_database.c). musl's list of files is not recursive, so there a
+//! thread in `fflush(NULL)`, one in `getline` on the same file, and a fork can still wait for each other.
 //!
 //! # Safety
 //! The handlers take nothing and return nothing, as pthread_atfork(3) wants, and neither do glibc's functions.
