@@ -9,6 +9,7 @@ use std::process::Command;
 use heapcheck_rt::sources::SOURCES;
 
 use crate::binary::{absolute, own};
+use crate::cargoconfig::CargoConfig;
 use crate::chain;
 use crate::complaint::Complaint;
 use crate::config::plan::{Flags, Plan};
@@ -57,8 +58,10 @@ pub(crate) struct Prepared {
     pub(crate) command: Command,
     /// The run that it reports to.
     pub(crate) run: Run,
-    /// What it builds for.
-    pub(crate) target: String,
+    /// What it builds for, and always this machine: there run the tests of proc macros.
+    pub(crate) targets: Vec<String>,
+    /// What cargo has to be told by `--config` for that.
+    pub(crate) runners: Vec<String>,
     /// This tool.
     pub(crate) own: PathBuf,
     /// What was set.
@@ -71,11 +74,15 @@ impl Testing {
     /// Does it, and answers the exit code.
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
         self.outputs.check()?;
-        let Prepared { mut command, run, target, own, plan, home } = self.prepare()?;
-        command.args(&self.verb).arg("--config").arg(runner_config(&target, &own));
+        let Prepared { mut command, run, runners, plan, home, .. } = self.prepare()?;
         let interrupts = Interrupts::catch()
             .map_err(|error| Complaint::no_verdict(format!("cannot listen for signals: {error}")))?;
-        let status = command.args(self.cargo_arguments(plan.general().keeps_build)).status();
+        let (before, behind) = self.cargo_arguments(plan.general().keeps_build);
+        command.args(&self.verb).args(before);
+        for runner in &runners {
+            command.arg("--config").arg(runner);
+        }
+        let status = command.args(behind).status();
         let status = status.map_err(|error| {
             Complaint::no_verdict(format!("cannot run `{}`: {error}", command.get_program().display()))
         })?;
@@ -114,20 +121,25 @@ impl Testing {
         let keeps_build = plan.general().keeps_build;
         let runtime = runtime::find_or_build_for(&home, || Ok(version.clone()))?;
         let run = Run::begin(&home)?;
-        let target = self.target(&version);
+        let config = CargoConfig::ask(self.cargo_flags());
+        let targets = self.targets(&version, &config);
         let own = own()?;
-        let chain = chain::find(&self.cargo_arguments(keeps_build), &target);
-        let is_linked = chain.may_be_static || target.ends_with("-musl");
+        let chain = chain::find(&config, &targets)?;
+        let is_linked = chain.may_be_static || targets.iter().any(|target| target.ends_with("-musl"));
         let mut handover = Handover::new(run.clone(), runtime, plan.clone(), chain);
         handover.shares_process = self.shares_process;
         handover.asked = Asked::of_cargo(self.cargo_flags());
-        handover.also_changes(chain::runner_variable(&target));
+        for target in &targets {
+            handover.also_changes(chain::runner_variable(target));
+        }
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         handover.send(&mut command)?;
         if !keeps_build {
             instrument(&mut command, &home, &version, &own, is_linked.then_some(SOURCES));
         }
-        Ok(Prepared { command, run, target, own, plan, home })
+        let runners = targets.iter().map(|target| runner_config(&config, target, &own));
+        let runners = runners.collect::<Result<_, _>>()?;
+        Ok(Prepared { command, run, targets, runners, own, plan, home })
     }
 
     fn home(&self) -> Result<Home, Complaint> {
@@ -153,27 +165,44 @@ impl Testing {
 
     /// The value of a flag of cargo.
     fn value_of(&self, name: &str) -> Option<OsString> {
+        self.values_of(name).next()
+    }
+
+    /// The values of a flag of cargo that may be given more than once.
+    fn values_of(&self, name: &str) -> impl Iterator<Item = OsString> {
         let flags = self.cargo_flags();
         let joined = format!("{name}=");
-        flags.iter().enumerate().find_map(|(at, flag)| match flag.to_str()?.strip_prefix(&joined) {
+        flags.iter().enumerate().filter_map(move |(at, flag)| match flag.to_str()?.strip_prefix(&joined) {
             Some(value) => Some(value.into()),
             None if flag == name => flags.get(at + 1).cloned(),
             None => None,
         })
     }
 
-    /// The arguments without the folder that is named: ours lies inside of it.
-    fn cargo_arguments(&self, keeps_build: bool) -> Vec<&OsString> {
+    /// The arguments without the folder that is named: ours lies inside of it. They are in two parts: what stands
+    /// before our own `--config`, because the last one wins, and what stands behind it.
+    fn cargo_arguments(&self, keeps_build: bool) -> (Vec<&OsString>, Vec<&OsString>) {
         let flags = self.cargo_flags().len();
-        let is_own = |argument: &OsString| !keeps_build && argument == "--target-dir";
-        let joined = |argument: &OsString| {
-            !keeps_build && argument.to_str().is_some_and(|text| text.starts_with("--target-dir="))
+        let is_named = |argument: &OsString, name: &str| {
+            argument.to_str().is_some_and(|text| text.split('=').next() == Some(name))
         };
-        let kept = self.arguments.iter().enumerate().filter(|(at, argument)| {
-            let is_value = *at > 0 && *at < flags && is_own(&self.arguments[at - 1]);
-            *at >= flags || !(is_own(argument) || joined(argument) || is_value)
-        });
-        kept.map(|(_, argument)| argument).collect()
+        let is_value_of = |at: usize, name: &str| at > 0 && at < flags && self.arguments[at - 1] == name;
+        let is_folder = |at: usize| {
+            at < flags && (is_named(&self.arguments[at], "--target-dir") || is_value_of(at, "--target-dir"))
+        };
+        let is_config =
+            |at: &usize| is_named(&self.arguments[*at], "--config") || is_value_of(*at, "--config");
+        // Behind the first bare word may stand what belongs to the program.
+        let heads = match self.verb[0] == "run" {
+            true => first_bare_word(self.cargo_flags()),
+            false => flags,
+        };
+        let before = (0..heads).rev().find(is_config).map_or(0, |last| last + 1);
+        let part = |part: std::ops::Range<usize>| {
+            let kept = part.filter(|at| keeps_build || !is_folder(*at));
+            kept.map(|at| &self.arguments[at]).collect()
+        };
+        (part(0..before), part(before..self.arguments.len()))
     }
 
     /// Tells of suppressions and entries of the baseline that nothing needs.
@@ -242,12 +271,56 @@ impl Testing {
         self.verb[0] == "test" && (names_all || home.has_one_package())
     }
 
-    /// The target that is built for.
-    fn target(&self, version: &str) -> String {
+    /// The targets that are built for, and this machine.
+    fn targets(&self, version: &str, config: &CargoConfig) -> Vec<String> {
         let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
-        let named = self.value_of("--target").map(|target| target.to_string_lossy().into_owned());
-        named.or_else(|| std::env::var("CARGO_BUILD_TARGET").ok()).unwrap_or_else(|| host.to_string())
+        let configured = config.get(&["build", "target"]);
+        let typed: Vec<String> =
+            self.values_of("--target").map(|target| target.to_string_lossy().into_owned()).collect();
+        let variable = std::env::var("CARGO_BUILD_TARGET").ok().filter(|target| !target.is_empty());
+        let named = match (configured, variable) {
+            _ if !typed.is_empty() => typed,
+            (Some(entry), _) if entry.is_typed() => entry.words(),
+            (_, Some(target)) => vec![target],
+            (Some(entry), None) => entry.words(),
+            (None, None) => Vec::new(),
+        };
+        let mut targets = vec![host.to_string()];
+        for target in named {
+            // Cargo calls this machine so.
+            if target != "host-tuple" && !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        targets
     }
+}
+
+/// Where the first argument stands that is neither a flag of `cargo run` nor a value of one.
+fn first_bare_word(flags: &[OsString]) -> usize {
+    const WITH_VALUE: &[&str] = &[
+        "--bin",
+        "--color",
+        "--config",
+        "--example",
+        "--features",
+        "--jobs",
+        "--lockfile-path",
+        "--manifest-path",
+        "--message-format",
+        "--package",
+        "--profile",
+        "--target",
+        "--target-dir",
+        "-C",
+        "-F",
+        "-Z",
+        "-j",
+        "-p",
+    ];
+    let is_value = |at: usize| at > 0 && WITH_VALUE.iter().any(|name| flags[at - 1] == *name);
+    let is_bare = |at: &usize| !flags[*at].as_encoded_bytes().starts_with(b"-") && !is_value(*at);
+    (0..flags.len()).find(is_bare).unwrap_or(flags.len())
 }
 
 /// Makes cargo build with our flags, into a folder of their own: cargo does not see that a wrapper adds flags.
@@ -264,10 +337,16 @@ fn instrument(command: &mut Command, home: &Home, version: &str, own: &Path, lin
     }
 }
 
-/// The only key that wins over all runners that a person may have set.
-fn runner_config(target: &str, own: &Path) -> String {
-    let quoted = own.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
-    format!("target.{target}.runner=[\"{quoted}\", \"{}\"]", runner::FACE)
+/// The only key that wins over all runners that a person may have set. Where one of the same target is a string, cargo
+/// takes nothing but a string beside it.
+fn runner_config(config: &CargoConfig, target: &str, own: &Path) -> Result<String, Complaint> {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let is_string = config.get(&["target", target, "runner"]).is_some_and(|entry| entry.value.is_str());
+    let runner = match is_string {
+        true => quoted(&runner::as_words(own, target)?),
+        false => format!("[{}, \"{}\", \"{target}\"]", quoted(&own.to_string_lossy()), runner::FACE),
+    };
+    Ok(format!("target.{target}.runner={runner}"))
 }
 
 /// Says what the run came to.

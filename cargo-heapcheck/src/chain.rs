@@ -1,67 +1,90 @@
 #![forbid(unsafe_code)]
-//! Finds the wrapper of rustc and the runner of programs that the person has set, because ours take their places.
+//! Finds the wrapper of rustc and the runners of programs that the person has set, because ours take their places.
 //!
-//! Cargo itself is asked for its configuration: nobody else reads all of it (`include`, `--config`). The question is
-//! unstable, and is allowed by `RUSTC_BOOTSTRAP` for this one call; without an answer there is none to chain to. Keys
-//! of the form `target.'cfg(..)'` are not looked at.
+//! As for cargo, a runner of the target wins over one of `target.'cfg(..)'`, of which only one may fit. What `--cfg` in
+//! somebody's flags adds to the target is not known here.
 
-use std::ffi::OsString;
-use std::process::{Command, Stdio};
+use std::collections::BTreeMap;
+use std::process::Command;
 
-use serde_json::Value;
+use cargo_platform::{Cfg, CfgExpr};
 
+use crate::cargoconfig::{CargoConfig, Entry, resolved};
+use crate::complaint::Complaint;
 use crate::handover::Chain;
+use crate::runtime;
 
 /// The feature of targets that makes programs static.
 const STATIC: &str = "crt-static";
 
-/// Finds both, for a build for `target` with these arguments of cargo.
-pub(crate) fn find(arguments: &[&OsString], target: &str) -> Chain {
+/// Finds them, for a build for these targets.
+pub(crate) fn find(config: &CargoConfig, targets: &[String]) -> Result<Chain, Complaint> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let config = ask_cargo(arguments);
-    let configured =
-        || config["build"]["rustc-wrapper"].as_str().filter(|path| !path.is_empty()).map(str::to_string);
-    let runner = match variable(&runner_variable(target)) {
-        Some(words) => words.split_whitespace().map(str::to_string).collect(),
-        None => words(&config["target"][target]["runner"]),
-    };
+    let mut runners = BTreeMap::new();
+    for target in targets {
+        runners.insert(target.clone(), runner(config, target)?);
+    }
     // An empty variable is how a person turns the configured wrapper off.
-    let wrapper = match std::env::var("RUSTC_WRAPPER").or_else(|_| std::env::var("CARGO_BUILD_RUSTC_WRAPPER"))
-    {
-        Ok(wrapper) => Some(wrapper).filter(|wrapper| !wrapper.is_empty()),
-        Err(_) => configured(),
+    let configured = config.get(&["build", "rustc-wrapper"]);
+    let named = std::env::var("RUSTC_WRAPPER").or_else(|_| std::env::var("CARGO_BUILD_RUSTC_WRAPPER"));
+    let wrapper = match named {
+        Ok(wrapper) => Some(resolved(&wrapper, None)),
+        Err(_) => configured.and_then(|entry| Some(entry.program(entry.value.as_str()?))),
     };
     let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"]
         .map(|name| variable(name).unwrap_or_default());
-    let may_be_static = flags.concat().contains(STATIC) || config.to_string().contains(STATIC);
-    Chain { wrapper, runner, may_be_static }
+    let may_be_static = flags.concat().contains(STATIC) || config.mentions(STATIC);
+    Ok(Chain { wrapper: wrapper.filter(|path| !path.is_empty()), runners, may_be_static })
+}
+
+/// The runner of a target; no words where there is none.
+fn runner(config: &CargoConfig, target: &str) -> Result<Vec<String>, Complaint> {
+    let configured = config.get(&["target", target, "runner"]);
+    let named = std::env::var(runner_variable(target)).ok().filter(|words| !words.trim().is_empty());
+    match (configured, named) {
+        (Some(entry), _) if entry.is_typed() => return Ok(entry.command()),
+        (_, Some(words)) => {
+            let mut words: Vec<String> = words.split_whitespace().map(str::to_string).collect();
+            words[0] = resolved(&words[0], None);
+            return Ok(words);
+        }
+        (Some(entry), None) => return Ok(entry.command()),
+        (None, None) => {}
+    }
+    let all: Vec<(&str, &Entry)> = config.of_cfgs("runner").collect();
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let facts = facts_of(target)?;
+    let mut fitting = all.into_iter().filter(|(cfg, _)| CfgExpr::matches_key(cfg, &facts));
+    match (fitting.next(), fitting.next()) {
+        (Some((first, one)), Some((second, other))) => Err(Complaint::usage(format!(
+            "two runners fit the target {target}, and cargo takes none of them: `target.'{first}'.runner` in {} and \
+             `target.'{second}'.runner` in {}",
+            one.origin, other.origin
+        ))
+        .hint(format!("say `target.{target}.runner` instead"))),
+        (Some((_, entry)), None) => Ok(entry.command()),
+        (None, _) => Ok(Vec::new()),
+    }
+}
+
+/// What the compiler says of a target (`rustc --print=cfg`).
+fn facts_of(target: &str) -> Result<Vec<Cfg>, Complaint> {
+    let rustc = runtime::rustc();
+    let output = Command::new(&rustc).args(["--print=cfg", "--target", target]).output();
+    let failed = |why: &str| {
+        Complaint::no_verdict(format!("cannot ask `{}` about the target {target}: {why}", rustc.display()))
+    };
+    let output = output.map_err(|error| failed(&error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    // What cannot be read as a fact fits no key.
+    Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect())
 }
 
 /// The variable by which cargo is told of a runner.
 pub(crate) fn runner_variable(target: &str) -> String {
     format!("CARGO_TARGET_{}_RUNNER", target.to_uppercase().replace(['-', '.'], "_"))
-}
-
-fn ask_cargo(arguments: &[&OsString]) -> Value {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.env("RUSTC_BOOTSTRAP", "1").args(["-Zunstable-options", "config", "get", "--format", "json"]);
-    let mut rest = arguments.iter().take_while(|argument| **argument != "--");
-    while let Some(argument) = rest.next() {
-        if *argument == "--config" {
-            command.arg(argument).args(rest.next());
-        } else if argument.as_encoded_bytes().starts_with(b"--config=") {
-            command.arg(argument);
-        }
-    }
-    let output = command.stdin(Stdio::null()).output().map(|output| output.stdout).unwrap_or_default();
-    serde_json::from_slice(&output).unwrap_or_default()
-}
-
-/// A runner is a list, or one string of words.
-fn words(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(words) => words.split_whitespace().map(str::to_string).collect(),
-        Value::Array(words) => words.iter().filter_map(Value::as_str).map(str::to_string).collect(),
-        _ => Vec::new(),
-    }
 }

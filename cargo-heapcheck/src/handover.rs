@@ -29,8 +29,8 @@ const CHANGED: &[&str] =
 pub(crate) struct Chain {
     /// In front of rustc.
     pub(crate) wrapper: Option<String>,
-    /// In front of programs, with its arguments.
-    pub(crate) runner: Vec<String>,
+    /// In front of programs for a target, with its arguments.
+    pub(crate) runners: BTreeMap<String, Vec<String>>,
     /// Whether flags that are set somewhere may link programs statically.
     pub(crate) may_be_static: bool,
 }
@@ -46,6 +46,8 @@ pub(crate) struct Handover {
     pub(crate) plan: Plan,
     /// The wrapper of rustc, and the runner of programs, that the person has.
     pub(crate) chain: Chain,
+    /// The runner of programs that the person has, for what is run now.
+    runner: Vec<String>,
     /// The tests of a binary run in one process.
     pub(crate) shares_process: bool,
     /// How reports look.
@@ -58,7 +60,16 @@ impl Handover {
     /// Makes the message.
     pub(crate) fn new(run: Run, runtime: PathBuf, plan: Plan, chain: Chain) -> Self {
         let before = CHANGED.iter().map(|name| (name.to_string(), std::env::var(name).ok())).collect();
-        Self { run, runtime, plan, chain, shares_process: false, asked: Asked::default(), before }
+        Self {
+            run,
+            runtime,
+            plan,
+            chain,
+            runner: Vec::new(),
+            shares_process: false,
+            asked: Asked::default(),
+            before,
+        }
     }
 
     /// Remembers one more variable that the subcommand changes.
@@ -74,7 +85,7 @@ impl Handover {
             "run": self.run.path.to_string_lossy(),
             "runtime": self.runtime.to_string_lossy(),
             "wrapper": self.chain.wrapper,
-            "runner": self.chain.runner,
+            "runners": self.chain.runners,
             "shares_process": self.shares_process,
             "colour": self.asked.colour.name(),
             "verbose": self.asked.is_verbose,
@@ -98,15 +109,13 @@ impl Handover {
             return Err(Complaint::usage("the runner is called by `cargo heapcheck`, not by hand")
                 .hint("for a program of your own use `cargo heapcheck exec -- PROGRAM`"));
         };
-        let strings = |name: &str| {
-            let values = value[name].as_array().into_iter().flatten();
-            values.filter_map(Value::as_str).map(str::to_string).collect::<Vec<_>>()
-        };
+        let runners = serde_json::from_value(value["runners"].clone()).unwrap_or_default();
         Ok(Self {
             plan: Plan::load(&run)?,
             run: Run { path: run },
             runtime: runtime.into(),
-            chain: Chain { wrapper: string("wrapper"), runner: strings("runner"), may_be_static: false },
+            chain: Chain { wrapper: string("wrapper"), runners, may_be_static: false },
+            runner: Vec::new(),
             shares_process: value["shares_process"].as_bool().unwrap_or_default(),
             asked: Asked {
                 colour: Colour::named(&string("colour").unwrap_or_default()),
@@ -114,6 +123,11 @@ impl Handover {
             },
             before: read_before(&value),
         })
+    }
+
+    /// Starts programs as the person would have those for `target` started.
+    pub(crate) fn choose_runner(&mut self, target: &str) {
+        self.runner = self.chain.runners.remove(target).unwrap_or_default();
     }
 
     /// What was set for a test of a program.
@@ -136,7 +150,7 @@ impl Handover {
 
     /// Starts a program as the person would have it started.
     pub(crate) fn command(&self, program: &Path) -> Command {
-        let mut command = match self.chain.runner.split_first() {
+        let mut command = match self.runner.split_first() {
             Some((runner, arguments)) => {
                 let mut command = Command::new(runner);
                 command.args(arguments).arg(program);
@@ -150,7 +164,7 @@ impl Handover {
 
     /// Which programs are checked besides the one that is started: where a runner stands in front, the one behind it.
     pub(crate) fn children(&self, program: &Path, settings: &Settings) -> OsString {
-        match (self.chain.runner.is_empty(), program.parent()) {
+        match (self.runner.is_empty(), program.parent()) {
             (false, Some(folder)) if settings.children == "none" => folder.into(),
             _ => settings.children.clone().into(),
         }
@@ -158,7 +172,7 @@ impl Handover {
 
     /// The number of the checked process, where it is the one that was started.
     pub(crate) fn first_pid(&self, pid: u32) -> Option<u32> {
-        Some(pid).filter(|_| self.chain.runner.is_empty())
+        Some(pid).filter(|_| self.runner.is_empty())
     }
 
     /// How the runtime gets into a program, at some depth.

@@ -47,6 +47,7 @@ mod live;
 mod trial;
 mod together;
 mod runner;
+mod cargoconfig;
 mod chain;
 mod cargo;
 mod shells;

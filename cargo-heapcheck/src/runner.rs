@@ -33,17 +33,30 @@ use crate::trial::{Harness, Told, timed_out};
 use crate::verdict::{Verdict, judge, judge_without_leaks};
 use crate::why;
 
-/// The word by which the tool knows that it is called as the runner.
+/// The word by which the tool knows that it is called as the runner; behind it stand the target and the program.
 pub(crate) const FACE: &str = "__runner";
 
-/// Runs the program at the head of `line`, and answers the exit code.
+/// The runner as one string, which cargo parts at blanks.
+pub(crate) fn as_words(own: &Path, target: &str) -> Result<String, Complaint> {
+    let own = own.to_string_lossy();
+    if own.contains(char::is_whitespace) {
+        return Err(Complaint::no_verdict(format!(
+            "cargo can't be told of a runner with a blank in its path, `{own}`"
+        ))
+        .hint("install cargo-heapcheck in a folder without blanks"));
+    }
+    Ok(format!("{own} {} {target}", FACE))
+}
+
+/// Runs the program that `line` names behind the target, and answers the exit code.
 pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
-    let handover = Handover::receive()?;
+    let mut handover = Handover::receive()?;
     interrupt::end_children_first()
         .map_err(|error| Complaint::no_verdict(format!("cannot listen for signals: {error}")))?;
-    let Some((program, arguments)) = line.split_first() else {
+    let [target, program, arguments @ ..] = line else {
         return Err(Complaint::usage("the runner was given no program"));
     };
+    handover.choose_runner(&target.to_string_lossy());
     let program = absolute(Path::new(program));
     let binary = Binary::classify_once(&program, &handover.run.path);
     if matches!(binary, Binary::Program | Binary::Doctest) {

@@ -5,7 +5,6 @@
 //! `--config` is not ours to give; a variable wins over every file, too.
 
 use std::io::Write;
-use std::path::Path;
 
 use clap::ValueEnum;
 
@@ -31,14 +30,16 @@ pub(crate) enum Shell {
 impl Shell {
     /// Prints the environment of cargo as it would be for `testing`.
     pub(crate) fn show(self, testing: &Testing) -> Result<u8, Complaint> {
-        let Prepared { command, target, own, .. } = testing.prepare()?;
+        let Prepared { command, targets, own, .. } = testing.prepare()?;
         let mut text = String::new();
         for (name, value) in command.get_envs() {
             if let Some(value) = value {
                 text += &self.line(&name.to_string_lossy(), &value.to_string_lossy());
             }
         }
-        text += &self.line(&runner_variable(&target), &runner_value(&own)?);
+        for target in &targets {
+            text += &self.line(&runner_variable(target), &runner::as_words(&own, target)?);
+        }
         // A reader that closes the pipe early has seen enough.
         let _ = std::io::stdout().write_all(text.as_bytes());
         Ok(Ending::Clean.code())
@@ -53,18 +54,6 @@ impl Shell {
             Self::Powershell => format!("$env:{name} = '{}'\n", value.replace('\'', "''")),
         }
     }
-}
-
-/// The runner as one string, which cargo parts at blanks.
-fn runner_value(own: &Path) -> Result<String, Complaint> {
-    let own = own.to_string_lossy();
-    if own.contains(char::is_whitespace) {
-        return Err(Complaint::no_verdict(format!(
-            "cargo can't be told of a runner with a blank in its path, `{own}`"
-        ))
-        .hint("install cargo-heapcheck in a folder without blanks"));
-    }
-    Ok(format!("{own} {}", runner::FACE))
 }
 
 #[cfg(test)]

@@ -1,0 +1,239 @@
+#![forbid(unsafe_code)]
+//! The person's world stays whole: runners, wrappers and flags of rustc, wherever they are set; and what compiles is not
+//! checked.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use heapcheck_tests::fixture::{Fixture, scrubbed};
+use heapcheck_tests::shelf::find_program;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const MUSL: &str = "x86_64-unknown-linux-musl";
+
+/// The fixture, with this configuration of cargo.
+fn world(config: &str) -> Fixture {
+    let fixture = Fixture::new("world");
+    configure(&fixture, config);
+    fixture
+}
+
+fn configure(fixture: &Fixture, config: &str) {
+    fs::create_dir_all(fixture.path().join(".cargo")).unwrap();
+    fs::write(fixture.path().join(".cargo/config.toml"), config).unwrap();
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs the program under plain cargo and checked, with these variables, from a folder below that of the configuration:
+/// it says the same, and its leak is found.
+fn check(fixture: &Fixture, flags: &str, variables: &[(&str, &str)], expected: &str) {
+    let line = format!("run -q {flags} -- a --config");
+    let run = |mut command: Command| -> Output {
+        command.current_dir(fixture.path().join("src")).envs(variables.iter().copied()).output().unwrap()
+    };
+    let mut plain = scrubbed("cargo".as_ref(), fixture.path());
+    plain.args(line.split_whitespace());
+    let (plain, checked) = (run(plain), run(fixture.command(&line)));
+    let (seen, stderr) = (text(&plain.stdout), text(&plain.stderr));
+    assert!(seen.starts_with(expected), "plain: `{expected}`: {seen}{stderr}");
+    let stderr = text(&checked.stderr);
+    assert_eq!(text(&checked.stdout), seen, "{stderr}");
+    assert_eq!(checked.status.code(), Some(23), "{stderr}");
+    assert!(stderr.contains("`world` leaked 6,001 bytes in 1 block"), "{stderr}");
+}
+
+#[test]
+fn a_runner_is_found_wherever_it_is_set() {
+    let fixture = world("");
+    let runner = |config: &str, flags: &str, variables: &[(&str, &str)], expected: &str| {
+        configure(&fixture, config);
+        check(&fixture, flags, variables, &format!("runner `{expected}`"));
+    };
+    runner("", "", &[], "");
+    // Its path starts at the folder around `.cargo`, wherever cargo is called.
+    runner("[target.'cfg(unix)']\nrunner = 'tools/run words'", "", &[], "words");
+    runner("[target.'cfg(windows)']\nrunner = 'tools/run words'", "", &[], "");
+    runner("[target.'cfg(all(unix, not(windows)))']\nrunner = ['tools/run', 'a list']", "", &[], "a list");
+    let both =
+        format!("[target.'cfg(unix)']\nrunner = 'no'\n[target.{TARGET}]\nrunner = ['tools/run', 'triple']");
+    runner(&both, "", &[], "triple");
+    let variable = format!("CARGO_TARGET_{}_RUNNER", TARGET.to_uppercase().replace('-', "_"));
+    runner(&both, "", &[(&variable, "../tools/run variable")], "variable");
+    let typed = format!("--config target.{TARGET}.runner=['../tools/run','typed']");
+    runner(&both, &typed, &[(&variable, "../tools/run variable")], "typed");
+    fs::write(fixture.path().join(".cargo/more.toml"), "target.'cfg(unix)'.runner = 'tools/run more'")
+        .unwrap();
+    runner("include = ['more.toml']", "", &[], "more");
+}
+
+#[test]
+fn a_runner_that_stays_is_not_what_is_checked() {
+    let fixture = world(&format!("[target.{TARGET}]\nrunner = ['tools/emulate', 'machine']"));
+    check(&fixture, "", &[], "runner `machine stays`");
+    let output = fixture.command("test --lib --bins only_the_test").output().unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+    assert!(stderr.contains("heapcheck: 1 test checked: 1 clean"), "{stderr}");
+}
+
+#[test]
+fn two_runners_that_fit_are_refused_as_cargo_does() {
+    let fixture = world(
+        "[target.'cfg(unix)']\nrunner = 'tools/run a'\n[target.'cfg(not(windows))']\nrunner = 'tools/run b'",
+    );
+    fixture.check("two_runners", "run -q");
+    let plain = scrubbed("cargo".as_ref(), fixture.path()).args(["run", "-q"]).output().unwrap();
+    assert!(text(&plain.stderr).contains("several matching instances"), "{}", text(&plain.stderr));
+}
+
+#[test]
+fn the_target_of_the_configuration_is_checked() {
+    let fixture =
+        world(&format!("[build]\ntarget = '{TARGET}'\n[target.{TARGET}]\nrunner = 'tools/run given'"));
+    check(&fixture, "", &[], "runner `given`");
+    let folder = Command::new("rustc").args(["--print=target-libdir", "--target", MUSL]).output().unwrap();
+    if !std::path::Path::new(text(&folder.stdout).trim()).is_dir() {
+        eprintln!("skipped: the target {MUSL} is not installed");
+        return;
+    }
+    configure(&fixture, &format!("[build]\ntarget = ['{MUSL}']\n[target.{MUSL}]\nrunner = 'tools/run musl'"));
+    check(&fixture, "", &[], "runner `musl`");
+    // The tests of proc macros run on this machine, whatever is built for.
+    let output = fixture.command("test -p marks --lib").output().unwrap();
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("heapcheck: 1 test checked: 1 clean"), "{stderr}");
+}
+
+#[test]
+fn flags_of_rustc_arrive_from_wherever_they_are_set() {
+    let flag = |name: &str| format!("rustflags = ['--cfg', 'flag=\"{name}\"']\n");
+    let all = format!(
+        "[build]\n{}[target.{TARGET}]\n{}[target.'cfg(unix)']\n{}",
+        flag("build"),
+        flag("triple"),
+        flag("cfg")
+    );
+    let fixture = world(&format!("[build]\n{}", flag("build")));
+    let expected = |names: &str| format!("runner ``, flags `{names}`");
+    check(&fixture, "", &[], &expected("build"));
+    configure(&fixture, &all);
+    check(&fixture, "", &[], &expected("triple cfg"));
+    let (variable, encoded) = ("--cfg flag=\"rustflags\"", "--cfg\u{1f}flag=\"encoded\"");
+    check(&fixture, "", &[("RUSTFLAGS", variable)], &expected("rustflags"));
+    let both = [("RUSTFLAGS", variable), ("CARGO_ENCODED_RUSTFLAGS", encoded)];
+    check(&fixture, "", &both, &expected("encoded"));
+}
+
+#[test]
+fn wrappers_of_rustc_see_our_flags_too() {
+    let fixture =
+        world("[build]\nrustc-wrapper = 'tools/wrap'\nrustc-workspace-wrapper = 'tools/wrap_workspace'");
+    let log = fixture.path().join("tools/log");
+    let calls = |variables: &[(&str, &str)]| {
+        let mut command = fixture.command("run -q");
+        let _ = (fs::remove_file(&log), fs::remove_dir_all(fixture.path().join("target")));
+        let output = command.current_dir(fixture.path().join("src")).envs(variables.iter().copied()).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(23), "{}", text(&output.stderr));
+        let log = fs::read_to_string(&log).unwrap_or_default();
+        let of_part: Vec<String> =
+            log.lines().filter(|line| line.contains("--crate-name part ")).map(String::from).collect();
+        assert!(of_part.iter().all(|line| line.contains("-Cforce-frame-pointers=yes")), "{log}");
+        of_part
+    };
+    let both = calls(&[]);
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert!(both[0].contains("/tools/wrap_workspace ") && both[0].contains("/rustc "), "{both:?}");
+    let off = [("RUSTC_WRAPPER", ""), ("RUSTC_WORKSPACE_WRAPPER", "")];
+    assert_eq!(calls(&off), Vec::<String>::new());
+    configure(&fixture, "");
+    let named = [("RUSTC_WRAPPER", "../tools/wrap"), ("RUSTC_WORKSPACE_WRAPPER", "../tools/wrap_workspace")];
+    assert_eq!(calls(&named).len(), 2);
+}
+
+/// How the functions of a library are mangled in a program of the fixture.
+fn manglings(program: &std::path::Path) -> (bool, bool) {
+    let bytes = fs::read(program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    (has(b"_ZN4part4lose"), has(b"4part4lose") && !has(b"_ZN4part4lose"))
+}
+
+/// What a wrapper has kept of plain builds is not taken for ours, and the other way round.
+fn check_cache(fixture: &Fixture, variables: &[(&str, &str)]) {
+    let plain = || {
+        let mut command = scrubbed("cargo".as_ref(), fixture.path());
+        let output = command.args(["build", "-q"]).envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(manglings(&fixture.path().join("target/debug/world")), (true, false), "plain");
+    };
+    let checked = || {
+        let output = fixture.command("run -q").envs(variables.iter().copied()).output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(23), "{stderr}");
+        assert!(stderr.contains("part::lose  part/src/lib.rs:6"), "{stderr}");
+        let folders = fs::read_dir(fixture.path().join("target/heapcheck")).unwrap();
+        let mut folders = folders.map(|entry| entry.unwrap().path());
+        let build = folders.find(|path| path.to_string_lossy().contains("/build-")).unwrap();
+        assert_eq!(manglings(&build.join("debug/world")), (false, true), "checked");
+    };
+    for _ in 0..2 {
+        let _ = fs::remove_dir_all(fixture.path().join("target"));
+        plain();
+        checked();
+    }
+}
+
+#[test]
+fn a_wrapper_that_caches_never_mixes_the_builds() {
+    let fixture = world("[build]\nrustc-wrapper = 'tools/cache'");
+    check_cache(&fixture, &[]);
+    let log = fs::read_to_string(fixture.path().join("tools/log")).unwrap();
+    let count = |what: &str| log.lines().filter(|line| *line == what).count();
+    assert_eq!((count("miss part"), count("hit part")), (2, 2), "{log}");
+}
+
+#[test]
+fn sccache_never_mixes_the_builds() {
+    let Some(sccache) = find_program("sccache") else {
+        eprintln!("skipped: sccache is not installed");
+        return;
+    };
+    let fixture = world("");
+    let folder = fixture.path().join("kept");
+    // A server of this test alone.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let variables = [
+        ("RUSTC_WRAPPER", sccache.to_str().unwrap()),
+        ("SCCACHE_DIR", folder.to_str().unwrap()),
+        ("SCCACHE_SERVER_PORT", &port),
+        ("CARGO_INCREMENTAL", "0"),
+    ];
+    check_cache(&fixture, &variables);
+    let ask = |flag: &str| {
+        let mut command = scrubbed(&sccache, fixture.path());
+        text(&command.arg(flag).envs(variables).output().unwrap().stdout)
+    };
+    let statistics = ask("--show-stats");
+    ask("--stop-server");
+    let hits = statistics.lines().find_map(|line| line.strip_prefix("Cache hits")).unwrap_or_default();
+    assert!(hits.trim().parse().is_ok_and(|hits: u32| hits >= 2), "{statistics}");
+}
+
+#[test]
+fn what_compiles_never_runs_under_the_runtime() {
+    let fixture = world("");
+    let test = |flags: &str| {
+        let mut command = fixture.command(&format!("test --lib {flags}"));
+        let output = command.env("INNER_TARGET", fixture.path().join("inner-target")).output().unwrap();
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+        assert!(stderr.contains("heapcheck: 2 tests checked: 2 clean"), "{stderr}");
+        assert!(stdout.contains("what_a_test_builds_is_built_without_it ... ok"), "{stdout}");
+    };
+    test("");
+    fs::remove_dir_all(fixture.path().join("inner-target")).unwrap();
+    test("--isolation=none");
+}
