@@ -96,9 +96,15 @@ impl Testing {
         let ending = sum_up(&run, status.success());
         let units = explain_run(&run, &mut Symbols::default())?;
         report::keep(&run, &units)?;
-        if tally::read(&run).iter().any(|entry| entry.verdict == Verdict::Leaked) {
+        let has_leaked = tally::read(&run).iter().any(|entry| entry.verdict == Verdict::Leaked);
+        if has_leaked || profile::has_in_use(&units) {
             profile::write_all(&run, &units);
+        }
+        if has_leaked {
             eprint!("{}", profile::hint(&run.link(), &self.report_command(&run)));
+        }
+        if plan.general().has_in_use {
+            eprint!("{}", profile::in_use_note(&units, &self.report_command(&run)));
         }
         if let Some(code) = interrupted {
             return Ok(code);

@@ -92,6 +92,10 @@ impl Exec {
             eprint!("\n{text}");
         }
         let units = [explained];
+        if settings.has_in_use {
+            profile::write_all(&run, &units);
+            eprint!("{}", profile::in_use_note(&units, "cargo heapcheck report"));
+        }
         report::keep(&run, &units)?;
         self.outputs.write(&units, self.asked)?;
         let [explained] = units;
@@ -114,6 +118,7 @@ impl Exec {
             children: settings.children.clone().into(),
             suppressions: self.plan.leak_files.clone(),
             asks_why: self.plan.why.is_some(),
+            has_in_use: settings.has_in_use,
         }
     }
 }

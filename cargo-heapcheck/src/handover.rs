@@ -184,6 +184,7 @@ impl Handover {
             children,
             suppressions: self.plan.leak_files.clone(),
             asks_why: self.plan.why.is_some(),
+            has_in_use: settings.has_in_use,
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Injection {
     pub(crate) suppressions: Vec<PathBuf>,
     /// Whether the record says what holds the live blocks.
     pub(crate) asks_why: bool,
+    /// Whether it says what is in use.
+    pub(crate) has_in_use: bool,
 }
 
 impl Injection {
@@ -41,6 +43,10 @@ impl Injection {
         if self.asks_why || self.mode == Mode::Draconian.name() {
             command.env("HEAPCHECK_WHY", "1");
         }
+        match self.has_in_use {
+            true => command.env("HEAPCHECK_IN_USE", "1"),
+            false => command.env_remove("HEAPCHECK_IN_USE"),
+        };
         if let Some((first, rest)) = self.suppressions.split_first() {
             let list = rest.iter().fold(first.clone().into_os_string(), |mut list, path| {
                 list.push(":");

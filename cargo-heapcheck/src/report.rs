@@ -4,9 +4,13 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use heapcheck_rt::record::Record;
 
 use crate::binary::absolute;
 use crate::complaint::Complaint;
@@ -19,11 +23,12 @@ use crate::home::Home;
 use crate::json;
 use crate::look::LookFlags;
 use crate::outputs::{Output, Outputs};
-use crate::profile::{self, Base, View, ViewFlags};
+use crate::profile::{self, Base, Selection, View, ViewFlags};
 use crate::run::{Run, Unit, read_record};
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::verdict::{Verdict, judge, judge_without_leaks};
+use crate::why;
 
 /// What to tell, and how.
 #[derive(Args, Debug)]
@@ -37,6 +42,10 @@ pub(crate) struct ReportFlags {
     merge: Vec<PathBuf>,
     #[command(flatten)]
     outputs: Outputs,
+    /// Tell what keeps blocks alive whose type, function or `file:line` has this in it; the run must have had `--why`, too
+    #[arg(long, value_name = "PATTERN", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(conflicts_with_all = ["view", "merge", "open", "format", "output"])]
+    why: Option<String>,
     /// Open it in the browser; as a page unless `--format` says otherwise
     #[arg(long, conflicts_with = "view")]
     open: bool,
@@ -52,6 +61,9 @@ pub(crate) struct ReportFlags {
 impl ReportFlags {
     /// Tells it, and answers the exit code that goes with what was found.
     pub(crate) fn act(&self) -> Result<u8, Complaint> {
+        if let Some(pattern) = &self.why {
+            return self.answer(pattern);
+        }
         let view = self.view.view()?;
         let outputs = self.outputs(view.as_ref())?;
         let asked = self.look.asked();
@@ -61,6 +73,7 @@ impl ReportFlags {
         if let Some(base) = &self.view.base {
             selection.base = Some(read_base(base, &mut symbols)?);
         }
+        self.check_in_use(&units, &selection)?;
         for output in &outputs {
             let bytes = match (&view, output.format) {
                 (Some(view), None) => view.render(&units, &selection).into_bytes(),
@@ -109,6 +122,27 @@ impl ReportFlags {
         }
     }
 
+    /// Looks whether what is in use is known, when that is asked for.
+    fn check_in_use(&self, units: &[Explained], selection: &Selection) -> Result<(), Complaint> {
+        let Some(flag) = self.view.in_use_flag() else { return Ok(()) };
+        let is_known = profile::has_in_use(units);
+        if !is_known && units.iter().any(|unit| unit.in_use.is_some()) {
+            return Err(Complaint::usage(format!(
+                "`{flag}` shows the stacks of what was in use, and a report as JSON has only the sums"
+            ))
+            .hint("name the folder of the run, or a record"));
+        }
+        let whose = match &selection.base {
+            _ if !is_known => "this run",
+            Some(base) if !base.has_in_use() => "the older run",
+            _ => return Ok(()),
+        };
+        Err(Complaint::usage(format!("`{flag}` shows what was in use, and {whose} has not recorded it")).hint(
+            "run again with `--in-use`, as in `cargo heapcheck test --in-use`; what leaked is shown by `--leaked_space` \
+             and `--leaked_objects`",
+        ))
+    }
+
     /// What is to be opened has to be a file, under a path that holds everywhere.
     fn set_file(&self, output: &mut Output) -> Result<(), Complaint> {
         output.file = Some(match &output.file {
@@ -120,6 +154,44 @@ impl ReportFlags {
             }
         });
         Ok(())
+    }
+
+    /// Tells what keeps the blocks alive that match, as far as the records say it.
+    fn answer(&self, pattern: &str) -> Result<u8, Complaint> {
+        let mut symbols = Symbols::default();
+        let records = self.records()?;
+        if !records.iter().any(why::is_recorded) {
+            return Err(Complaint::usage("this run has not recorded what keeps blocks alive").hint(
+                "run again with `--why PATTERN`, as in `cargo heapcheck test --why Session`; then any pattern can be asked for",
+            ));
+        }
+        let answers = why::find(pattern, &records, &mut symbols);
+        match answers.is_empty() {
+            true => eprint!("{}", why::no_match(pattern)),
+            // A reader that closes the pipe early has seen enough.
+            false => {
+                let text = why::render(&answers, self.look.asked().on_stdout());
+                let _ = std::io::stdout().write_all(text.as_bytes());
+            }
+        }
+        Ok(ending(&self.units(&mut symbols)?).code())
+    }
+
+    /// The records that are meant, each once: tests that shared a process share its record.
+    fn records(&self) -> Result<Vec<Record>, Complaint> {
+        let run = match &self.record {
+            Some(path) if path.is_dir() => Run { path: path.clone() },
+            Some(path) => return Ok(vec![read_record(path)?]),
+            None => Run::last_of(&Home::find(self.manifest_path.as_ref())?)?,
+        };
+        let mut records: Vec<Record> = Vec::new();
+        for record in run.units().iter().map(Unit::read_records).collect::<Result<Vec<_>, _>>()?.concat() {
+            let id = |record: &Record| (record.begin.pid, record.begin.start_time_ns);
+            if !records.iter().any(|known| id(known) == id(&record)) {
+                records.push(record);
+            }
+        }
+        Ok(records)
     }
 
     fn units(&self, symbols: &mut Symbols) -> Result<Vec<Explained>, Complaint> {

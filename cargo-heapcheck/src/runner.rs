@@ -223,6 +223,7 @@ fn run_once(
             unit.remove();
             let _ = write!(std::io::stderr(), "\n{}", timed_out(&settings));
         }
+        Verdict::Clean if settings.has_in_use || handover.plan.why.is_some() => {}
         _ if explained.excused.is_empty() => unit.remove(),
         _ => {}
     }

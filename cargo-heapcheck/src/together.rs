@@ -31,6 +31,7 @@ use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::trial::Harness;
 use crate::verdict::{Verdict, failures_by_attribute, judge_without_leaks, signal_name};
+use crate::why;
 
 /// How the runtime begins the names of scopes of threads.
 const THREAD_WORD: &[u8] = b"thread ";
@@ -60,6 +61,12 @@ pub(crate) fn run(harness: &Harness, arguments: &[String]) -> Result<u8, Complai
     let outcomes =
         Outcomes { harness, whole: &whole, records: &records, owners, log: read_log(&log), rest, end };
     let is_fine = outcomes.tell(&names)?;
+    if let Some(pattern) = &harness.handover.plan.why {
+        print!(
+            "{}",
+            why::answer(pattern, &records, &harness.handover.run, harness.handover.asked.on_stdout())
+        );
+    }
     Ok(if is_fine && status.success() { Ending::Clean } else { Ending::Failed }.code())
 }
 
@@ -247,6 +254,8 @@ impl Outcomes<'_> {
         let has_faults = self.records.iter().any(|record| !record.faults.is_empty());
         if self.has_leaks(&own) || has_faults {
             is_fine &= self.settle(names.len(), None, Verdict::Leaked, &own, &mut symbols, &mut texts)?;
+        } else {
+            self.keep_alive(names.len(), None, &self.rest, &own)?;
         }
         if !texts.is_empty() {
             println!("\nleaks:\n\n{}", texts.join("\n\n"));
@@ -286,10 +295,10 @@ impl Outcomes<'_> {
         if verdict != Verdict::Leaked {
             let name = test.unwrap_or_default().to_string();
             tally::add(run, &Entry { program, test: name, verdict: verdict.clone() })?;
+            self.keep_alive(number, test, &verdict, scopes)?;
             return Ok(verdict.is_fine());
         }
-        let part =
-            run.add_part(&format!("{:07}-{number:06}", std::process::id()), self.whole, test, scopes)?;
+        let part = self.add_part(number, test, scopes)?;
         let (plan, rest) = (&harness.handover.plan, self.rest.clone());
         let explained = explain_excused(&part, part.read_records()?, verdict, rest, plan, symbols);
         ledger::add(run, &explained)?;
@@ -300,6 +309,27 @@ impl Outcomes<'_> {
             texts.push(format!("---- {title} ----\n{}", report.trim_end()));
         }
         Ok(explained.verdict.is_fine())
+    }
+
+    fn add_part(&self, number: usize, test: Option<&str>, scopes: &[u32]) -> Result<Unit, Complaint> {
+        let number = format!("{:07}-{number:06}", std::process::id());
+        self.harness.handover.run.add_part(&number, self.whole, test, scopes)
+    }
+
+    /// Of a test that is clean, or of what belongs to none, keeps what is said of its live blocks, if that was asked for.
+    fn keep_alive(
+        &self,
+        number: usize,
+        test: Option<&str>,
+        verdict: &Verdict,
+        scopes: &[u32],
+    ) -> Result<(), Complaint> {
+        let is_told = |found: &Found| found.check.has_in_use || !found.held.is_empty();
+        let is_there = self.records.iter().flat_map(|record| &record.checks).any(is_told);
+        if *verdict == Verdict::Clean && is_there {
+            self.add_part(number, test, scopes)?;
+        }
+        Ok(())
     }
 
     fn all_scopes(&self) -> Vec<u32> {

@@ -95,7 +95,8 @@ impl Harness {
         } else {
             first
         };
-        let told = self.tell(last, remark)?;
+        let is_kept = settings.has_in_use || self.handover.plan.why.is_some();
+        let told = self.tell(last, remark, is_kept)?;
         let entry = Entry {
             program: short_name(&self.program),
             test: name.to_string(),
@@ -157,7 +158,7 @@ impl Harness {
         Ok(Attempt { unit, verdict, rest, output: own_output(&output, name), why })
     }
 
-    fn tell(&self, attempt: Attempt, remark: &str) -> Result<Told, Complaint> {
+    fn tell(&self, attempt: Attempt, remark: &str, is_kept: bool) -> Result<Told, Complaint> {
         let Attempt { unit, verdict, rest, output, why } = attempt;
         let answer = match &self.handover.plan.why {
             Some(pattern) if verdict != Verdict::Failed => why::answer(
@@ -170,7 +171,9 @@ impl Harness {
         };
         if !matches!(verdict, Verdict::Leaked | Verdict::None(_)) {
             let text = why + &self.tell_besides(&unit, &verdict)?;
-            unit.remove();
+            if verdict != Verdict::Clean || !is_kept {
+                unit.remove();
+            }
             return Ok(Told { verdict, output, text, why: answer });
         }
         let (plan, records) = (&self.handover.plan, unit.read_records()?);

@@ -170,6 +170,9 @@ struct CheckFlags {
     /// The profile of the settings [default: default]
     #[arg(long, value_name = "NAME")]
     heapcheck_profile: Option<String>,
+    /// Record everything that is in use at the end, too, for `report --top --inuse_space` and the like
+    #[arg(long)]
+    in_use: bool,
     /// Tell what keeps blocks alive whose type, function or `file:line` has this in it
     #[arg(long, value_name = "PATTERN", value_parser = NonEmptyStringValueParser::new())]
     why: Option<String>,
@@ -187,6 +190,7 @@ impl CheckFlags {
             check: None,
             children: self.follow_children.then(|| "all".to_string()),
             no_rebuild: no_rebuild.then_some(true),
+            in_use: self.in_use.then_some(true),
         };
         Flags {
             said,

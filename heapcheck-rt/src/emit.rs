@@ -21,7 +21,7 @@ use crate::modules::Modules;
 use crate::options::{Mode, Options, Report, Stacks};
 use crate::plain::{self, Checked, Facts, Frame};
 use crate::record::{
-    self, Begin, Block, Check, Edge, End, Fault, Leak, LeakKind, Module, Moment, Note, NoteKind, Outcome, Paused,
+    self, Begin, Block, Check, Edge, End, Fault, InUse, Leak, LeakKind, Module, Moment, Note, NoteKind, Outcome, Paused,
     Scope, StopWay, Thread as ThreadItem, Trace, Writer,
 };
 use crate::sink::{Sink, SinkError};
@@ -132,7 +132,7 @@ impl Recorder {
         let any = !findings.leaks.as_slice().is_empty();
         self.state.found |= findings.leaks.as_slice().iter().any(plain::counts);
         self.state.checked = check.moment;
-        if (any || self.options.out.is_some()) && !self.begin() {
+        if (any || check.has_in_use || self.options.out.is_some()) && !self.begin() {
             return;
         }
         self.with(|writer, state| {
@@ -166,6 +166,16 @@ impl Recorder {
                 writer.leak(leak)?;
             }
             writer.totals(&findings.totals)
+        });
+    }
+
+    /// Writes what is in use, after the check that it belongs to.
+    pub(crate) fn write_in_use(&mut self, sums: &[InUse]) {
+        self.with(|writer, state| {
+            sums.iter().try_for_each(|in_use| {
+                write_trace(writer, state, in_use.trace)?;
+                writer.in_use(in_use)
+            })
         });
     }
 
@@ -499,11 +509,12 @@ pub(crate) fn report(
         print_blocks: options.print_blocks,
     };
     plain::write_check(&mut text, &checked, &facts);
-    if findings.totals.leaked_blocks > 0 {
+    let has_leaked = findings.totals.leaked_blocks > 0;
+    if has_leaked {
         plain::write_unstopped(&mut text, findings.totals.threads_unstopped);
-        if recorder.state.paused.is_some() {
-            plain::write_record(&mut text, path_of(&recorder));
-        }
+    }
+    if (has_leaked || options.in_use) && recorder.state.paused.is_some() {
+        plain::write_record(&mut text, path_of(&recorder));
     }
 }
 

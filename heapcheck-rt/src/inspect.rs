@@ -11,14 +11,16 @@ use crate::classify::{Leaks, classify};
 use crate::emit::{self, Recorder};
 use crate::findings::{Findings, kind_of, retained_of};
 use crate::held::Ways;
-use crate::heap::meta::{EARLY, IGNORED};
+use crate::heap::meta::{EARLY, IGNORED, Live};
+use crate::inuse::Sums;
+use crate::limits::IN_USE_MAX;
 use crate::mark::{Census, Root, Roots as MarkRoots};
 use crate::maps::Maps;
 use crate::markers::{mark, mark_more, marks_of};
 use crate::loaded;
 use crate::modules::{Modules, Role};
 use crate::options::{Mode, Options, Roots as RootSwitches, StopWays};
-use crate::record::{Check, LeakKind, Moment};
+use crate::record::{Check, InUse, LeakKind, Moment};
 use crate::request::Request;
 use crate::rootkinds::{RootKind, RootKinds};
 use crate::roots::{self, Caller, Roots, ThreadFacts, ThreadState, World};
@@ -91,20 +93,42 @@ fn inspect(
     (totals.stop_ns, totals.mark_ns) = (stopped_at - began, marked_at - stopped_at);
     totals.classify_ns = sys::monotonic_ns() - marked_at;
     totals.pause_ns = sys::monotonic_ns() - began;
+    let mut in_use = match options.in_use && request.scope == 0 {
+        true => Some(sum_up(&heap)?),
+        false => None,
+    };
     let check = Check {
         number: recorder.next_number(),
         scope: request.scope,
         moment: request.moment,
         mode: request.mode,
+        has_in_use: in_use.is_some(),
     };
     if !leaves_no_trace(request, findings) {
         recorder.write_check(&check, findings, modules, &stopped, leaks.as_ref(), &heap);
+        if let Some(in_use) = &mut in_use {
+            recorder.write_in_use(in_use.largest(IN_USE_MAX));
+        }
     }
     if options.why && request.scope == 0 {
         drop(bytes);
         recorder.write_held(&find_ways(request, &heap, &roots, modules, &stopped, facts.as_slice())?, &heap);
     }
     Ok(())
+}
+
+/// What is in use. In a forked child, what threads that are gone had allocated is the parent's.
+fn sum_up(heap: &StoppedHeap) -> Result<Sums<ArenaMemory>, OutOfMemory> {
+    let mut sums = Sums::new(&ArenaMemory(&SCRATCH));
+    let mut outcome = Ok(());
+    heap.each_live(&mut |slot, _| {
+        let live = SPANS.meta(slot.id).live().filter(|live| !THREADS.is_inherited(live.thread));
+        if let Some(Live { trace, scope, thread, size, .. }) = live {
+            let item = InUse { trace, scope, thread: thread.into(), blocks: 1, bytes: size as u64 };
+            outcome = outcome.and_then(|()| sums.add(item));
+        }
+    });
+    outcome.map(|()| sums)
 }
 
 /// Why what lives is alive.

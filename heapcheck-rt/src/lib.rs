@@ -138,6 +138,8 @@ mod test_space;
 pub mod mark;
 #[cfg(test)]
 mod paths;
+#[cfg(test)]
+mod inuse;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
 pub mod classify;

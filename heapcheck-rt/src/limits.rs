@@ -69,6 +69,10 @@ pub const CLOSED_MAX: usize = 256;
 /// Blocks kept of the way from a root to a block. Real ones have a few; of a long list both ends say what it is.
 pub const WAY_BLOCKS: usize = 64;
 
+/// Sums of what is in use that are written one by one, the largest; the rest is told as one. With stacks of full depth they
+/// come to some fifty megabytes, with those that programs have to a few.
+pub const IN_USE_MAX: usize = 50_000;
+
 /// How long the stopper waits for threads that neither answer nor make progress before it asks again why.
 pub const STOP_SILENCE_NS: u64 = 50_000_000;
 

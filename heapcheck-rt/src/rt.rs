@@ -23,6 +23,7 @@ pub mod cfi;
 pub mod rule;
 pub mod mark;
 mod paths;
+mod inuse;
 pub mod classify;
 pub mod foreign;
 pub mod classes;

@@ -233,6 +233,7 @@ fn write_growth(request: &Request, options: &'static Options<'static>, mut findi
         scope: request.scope,
         moment: request.moment,
         mode: request.mode,
+        has_in_use: false,
     };
     recorder.write_growth(&check, &findings, &modules);
     emit::report(&mut findings, request, options, &modules, recorder);

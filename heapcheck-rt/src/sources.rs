@@ -38,6 +38,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("mark/pool.rs", include_str!("mark/pool.rs")),
     ("mark/marker.rs", include_str!("mark/marker.rs")),
     ("paths.rs", include_str!("paths.rs")),
+    ("inuse.rs", include_str!("inuse.rs")),
     ("classify/mod.rs", include_str!("classify/mod.rs")),
     ("classify/leaked.rs", include_str!("classify/leaked.rs")),
     ("classify/graph.rs", include_str!("classify/graph.rs")),

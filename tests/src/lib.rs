@@ -8,6 +8,7 @@ pub mod judge;
 pub mod shelf;
 pub mod build;
 pub mod fixture;
+pub mod viewer;
 pub mod run;
 pub mod lsan;
 pub mod trial;

@@ -6,12 +6,13 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use heapcheck_rt::elf::Elf;
-use heapcheck_tests::fixture::{Fixture, compile, scrubbed};
+use heapcheck_tests::fixture::{Fixture, compile};
 use heapcheck_tests::pprof::Profile;
 use heapcheck_tests::shelf::find_program;
+use heapcheck_tests::viewer::{browse, viewer};
 use prost::Message;
 use serde_json::Value;
 
@@ -131,20 +132,6 @@ fn check_message(fixture: &Fixture, last: &Path) {
 
 fn json(fixture: &Fixture, line: &str) -> Value {
     serde_json::from_slice(&fixture.command(line).output().unwrap().stdout).unwrap()
-}
-
-/// A program that reads profiles, in the fixture's folder; `None`, said aloud, when it is missing.
-fn viewer(fixture: &Fixture, line: &str) -> Option<Command> {
-    let mut words = line.split_whitespace();
-    let name = words.next().unwrap();
-    let Some(program) = find_program(name) else {
-        println!("skipped: there is no {name}");
-        return None;
-    };
-    let mut command = scrubbed(Path::new(&program), fixture.path());
-    // `go tool pprof` keeps its settings there.
-    command.args(words).env("HOME", fixture.path()).env("XDG_CACHE_HOME", fixture.path().join("cache"));
-    Some(command)
 }
 
 fn check_go(fixture: &Fixture) {
@@ -285,7 +272,7 @@ const SVG: &str = "http://www.w3.org/2000/svg";
 /// What pprof prints, without pprof.
 fn check_views(fixture: &Fixture) {
     fixture.check("top", "report --top");
-    fixture.check("text_of_objects", "report --text --inuse_objects --ignore lose_in");
+    fixture.check("text_of_objects", "report --text --leaked_objects --ignore lose_in");
     fixture.check("tree", "report --tree --show_bytes --focus lose_in_c|recurse");
     fixture.check("traces", "report --traces --lines --ignore alloc::");
     fixture.check("list", "report --list ^profiles::(recurse|outermost)$ --show_bytes");
@@ -353,7 +340,7 @@ fn check_model(fixture: &Fixture, page: &str) {
     let check = "
 const model = module.exports, assert = require('node:assert');
 const data = JSON.parse(require('node:fs').readFileSync('data.json', 'utf8'));
-const root = model.grow(data);
+const root = model.grow(data, data.samples);
 assert.equal(root.bytes, data.bytes);
 assert.equal(root.blocks, data.blocks);
 const boxes = model.layOut(root, 'bytes', 0);
@@ -372,30 +359,6 @@ console.log('the model is sound');
     fs::write(fixture.path().join("check.cjs"), model + check).unwrap();
     let output = command.output().unwrap();
     assert_eq!(text(&output), "the model is sound\n", "{output:?}");
-}
-
-/// The page as the browser has it after its scripts ran.
-fn browse(fixture: &Fixture, hash: &str) -> Option<String> {
-    let Some(program) =
-        ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| find_program(name))
-    else {
-        println!("skipped: there is no chromium");
-        return None;
-    };
-    let mut command = scrubbed(Path::new(&program), fixture.path());
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]);
-    command.arg(format!("--user-data-dir={}", fixture.path().join("browser").display()));
-    command.arg("--window-size=1300,900").env("HOME", fixture.path());
-    let address = format!("file://{}{hash}", fixture.path().join("page.html").display());
-    let output = command.arg(address).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!errors.contains("CONSOLE"), "{errors}");
-    let seen = text(&output);
-    assert!(
-        seen.contains("data-ready=\"yes\"") && seen.contains("<p id=\"trouble\" hidden"),
-        "{seen}\n{errors}"
-    );
-    Some(seen)
 }
 
 fn number(page: &str, name: &str) -> i64 {

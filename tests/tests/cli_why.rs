@@ -18,9 +18,29 @@ fn the_way_to_a_block_begins_at_what_a_person_knows() {
 }
 
 #[test]
+fn the_last_run_can_be_asked_again() {
+    let fixture = Fixture::new("alive");
+    let run = |line: &str| fixture.command(line).output().unwrap().status.code();
+    assert_eq!(run("run --quiet"), Some(0));
+    fixture.check("report_of_a_run_without", "report --why User");
+    assert_eq!(run("run --quiet --why Nobody"), Some(0));
+    fixture.check("report_static", "report --why User");
+    fixture.check("report_without_a_match", "report --why Gust");
+    fixture.check("report_as_a_page", "report --why User --format html");
+    // Tests that share a process share its record: it is asked once.
+    for how in ["", " --isolation=none"] {
+        assert_eq!(run(&format!("test -q --lib --why Entry{how} -- --test-threads=1")), Some(0));
+        fixture.check("report_of_tests", "report --why Box<Entry>");
+    }
+    assert_eq!(run("test -q --lib --mode draconian registers"), Some(23));
+    fixture.check("report_of_draconian", "report --why String");
+}
+
+#[test]
 fn tests_that_pass_say_what_they_leave_alive() {
     let fixture = Fixture::new("alive");
     fixture.check("tests", "test -q --lib --why Entry -- --test-threads=1");
+    fixture.check("tests_in_one_process", "test -q --lib --why Entry --isolation=none -- --test-threads=1");
     fixture.check("tests_without_a_match", "test -q --lib --why Nobody -- --test-threads=1");
     fixture.check("draconian", "test -q --lib --mode draconian -- --test-threads=1 registers");
     check_json(&fixture);

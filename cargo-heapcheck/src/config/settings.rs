@@ -55,6 +55,8 @@ pub(crate) struct Said {
     pub(crate) children: Option<String>,
     /// Whether the build of plain cargo is used as it is.
     pub(crate) no_rebuild: Option<bool>,
+    /// Whether everything that is in use at the end is recorded, too.
+    pub(crate) in_use: Option<bool>,
 }
 
 impl Said {
@@ -70,6 +72,7 @@ impl Said {
             check: self.check.or(weaker.check),
             children: self.children.or(weaker.children),
             no_rebuild: self.no_rebuild.or(weaker.no_rebuild),
+            in_use: self.in_use.or(weaker.in_use),
         }
     }
 
@@ -86,6 +89,7 @@ impl Said {
             check: table.take("check", |value| value.boolean())?,
             children: table.take("follow-children", |value| value.boolean())?.map(children),
             no_rebuild: None,
+            in_use: table.take("in-use", |value| value.boolean())?,
         })
     }
 
@@ -111,6 +115,7 @@ impl Said {
             check: None,
             children: text("HEAPCHECK_CHILDREN"),
             no_rebuild: flag("HEAPCHECK_NO_REBUILD")?,
+            in_use: flag("HEAPCHECK_IN_USE")?,
         })
     }
 
@@ -125,6 +130,7 @@ impl Said {
             is_checked: self.check.unwrap_or(true),
             children: self.children.unwrap_or_else(|| "none".to_string()),
             keeps_build: self.no_rebuild.unwrap_or(false),
+            has_in_use: self.in_use.unwrap_or(false),
         }
     }
 }
@@ -170,12 +176,15 @@ pub(crate) struct Settings {
     pub(crate) children: String,
     /// Whether the build of plain cargo is used as it is.
     pub(crate) keeps_build: bool,
+    /// Whether everything that is in use at the end is recorded, too.
+    pub(crate) has_in_use: bool,
 }
 
 impl Settings {
     /// Whether a leak is looked at again with full stacks.
     pub(crate) fn has_second_phase(&self) -> bool {
-        self.depth == Depth::Auto && self.reruns
+        // What is in use is recorded once, and then with whole stacks.
+        self.depth == Depth::Auto && self.reruns && !self.has_in_use
     }
 
     /// What the first run of a test records. When it is the only one, it has to say everything.

@@ -14,6 +14,7 @@ mod sources;
 pub(crate) mod sites;
 mod drafts;
 mod stacks;
+mod inuse;
 mod naming;
 mod advice;
 mod entries;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 use heapcheck_rt::record::{Fault, Found, Leak, LeakKind, Module, NoteKind, Record};
 
+pub(crate) use inuse::InUse;
 pub(crate) use stacks::Stack;
 
 use crate::binary::short_name;
@@ -57,6 +59,8 @@ pub(crate) struct Explained {
     pub(crate) notes: Vec<String>,
     /// The files that were loaded, of all its processes.
     pub(crate) modules: Vec<Module<Vec<u8>>>,
+    /// What was in use when its processes were checked for the last time, where that was recorded.
+    pub(crate) in_use: Option<InUse>,
     /// Leaks that do not count. They are not among `leaks`.
     pub(crate) excused: Vec<Excused>,
 }
@@ -76,6 +80,7 @@ impl Explained {
             faults: Vec::new(),
             notes: Vec::new(),
             modules: Vec::new(),
+            in_use: None,
             excused: Vec::new(),
         }
     }
@@ -222,6 +227,12 @@ pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols
             explained.leaks.extend(entries::of_check(record, found, symbols));
         }
         explained.faults.extend(record.faults.iter().map(|fault| explain_fault(record, fault, symbols)));
+        if let Some(in_use) = InUse::of(record, symbols) {
+            match &mut explained.in_use {
+                Some(known) => known.add(in_use),
+                none => *none = Some(in_use),
+            }
+        }
         explained.modules.extend(record.modules.iter().cloned());
         // Where there are leaks, they are why.
         let told =

@@ -7,7 +7,7 @@ use super::drafts::Draft;
 use super::sites::Sites;
 use crate::symbols::Frame;
 
-/// Blocks that one thread has lost from one stack.
+/// Blocks that one thread has lost from one stack, or has in use from there.
 #[derive(Debug)]
 pub(crate) struct Stack {
     /// Their number.
@@ -25,14 +25,20 @@ pub(crate) struct Stack {
 /// The stacks of a draft.
 pub(super) fn of_draft(record: &Record, draft: &Draft, sites: &Sites) -> Vec<Stack> {
     let stacks = draft.stacks.iter().map(|(&(site, thread), &(bytes, blocks))| {
-        let (site, thread) = (sites.get(site), record.thread(thread));
+        let site = sites.get(site);
         Stack {
             blocks,
             bytes,
             allocated: site.allocated.clone(),
-            thread: thread.map_or(String::new(), |thread| String::from_utf8_lossy(&thread.name).into_owned()),
+            thread: thread_name(record, thread),
             trace: site.trace.clone(),
         }
     });
     stacks.collect()
+}
+
+/// The name of a thread; empty when it is not known.
+pub(super) fn thread_name(record: &Record, thread: u32) -> String {
+    let known = record.thread(thread);
+    known.map_or(String::new(), |thread| String::from_utf8_lossy(&thread.name).into_owned())
 }

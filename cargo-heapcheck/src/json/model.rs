@@ -74,6 +74,12 @@ pub(crate) struct Unit {
     pub(crate) leaked_blocks: u64,
     /// Bytes that suppressions have excused.
     pub(crate) suppressed_bytes: u64,
+    /// Bytes that were in use at its end, leaked or not; null unless the run had `--in-use`.
+    #[serde(default)]
+    pub(crate) in_use_bytes: Option<u64>,
+    /// The number of those blocks.
+    #[serde(default)]
+    pub(crate) in_use_blocks: Option<u64>,
 }
 
 /// What is known about a test.

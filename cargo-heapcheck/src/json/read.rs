@@ -8,7 +8,7 @@ use super::model::{
     Branch, Excused, Fault, Frame, Kind, Leak, Member, Report, Unit, UnitOutcome, VERSION, Way,
 };
 use crate::excused;
-use crate::explain::{self, Explained, Explanation, WrongFree};
+use crate::explain::{self, Explained, Explanation, InUse, WrongFree};
 use crate::symbols;
 use crate::verdict::Verdict;
 use crate::why;
@@ -50,6 +50,7 @@ fn find<'u>(units: &'u mut Vec<Explained>, program: &str, test: &Option<String>)
 }
 
 fn unit_of(unit: Unit) -> Explained {
+    let in_use = in_use_of(&unit);
     let verdict = match unit.outcome {
         UnitOutcome::Clean => Verdict::Clean,
         UnitOutcome::Leaked => Verdict::Leaked,
@@ -62,8 +63,14 @@ fn unit_of(unit: Unit) -> Explained {
         leaked_bytes: unit.leaked_bytes,
         leaked_blocks: unit.leaked_blocks,
         suppressed_bytes: unit.suppressed_bytes,
+        in_use,
         ..Explained::without_records(unit.program, unit.name.unwrap_or_default(), verdict)
     }
+}
+
+/// What was in use: the report has the sums of it.
+fn in_use_of(unit: &Unit) -> Option<InUse> {
+    Some(InUse { bytes: unit.in_use_bytes?, blocks: unit.in_use_blocks?, stacks: None })
 }
 
 fn kind_of(kind: Kind) -> LeakKind {

@@ -73,6 +73,8 @@ fn unit_of(unit: &Explained) -> Unit {
         leaked_bytes: unit.leaked_bytes,
         leaked_blocks: unit.leaked_blocks,
         suppressed_bytes: unit.suppressed_bytes,
+        in_use_bytes: unit.in_use.as_ref().map(|in_use| in_use.bytes),
+        in_use_blocks: unit.in_use.as_ref().map(|in_use| in_use.blocks),
     }
 }
 

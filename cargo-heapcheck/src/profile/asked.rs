@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::sample::Metric;
+use super::sample::{Metric, Which};
 use super::select::{Granularity, Selection, regex};
 use super::view::View;
 use crate::complaint::Complaint;
@@ -49,10 +49,16 @@ pub(crate) struct ViewFlags {
     /// Show bytes as they are, not in larger units
     #[arg(long = "show_bytes", alias = "show-bytes", help_heading = "As pprof")]
     show_bytes: bool,
-    /// Show bytes (the default)
+    /// Show the bytes that leaked (the default)
+    #[arg(long = "leaked_space", alias = "leaked-space", group = "metric", help_heading = "As pprof")]
+    leaked_space: bool,
+    /// Show the number of blocks that leaked
+    #[arg(long = "leaked_objects", alias = "leaked-objects", group = "metric", help_heading = "As pprof")]
+    leaked_objects: bool,
+    /// Show the bytes that were in use at the end, leaked or not; the run must have had `--in-use`
     #[arg(long = "inuse_space", alias = "inuse-space", group = "metric", help_heading = "As pprof")]
     inuse_space: bool,
-    /// Show numbers of blocks
+    /// Show the number of blocks that were in use
     #[arg(long = "inuse_objects", alias = "inuse-objects", group = "metric", help_heading = "As pprof")]
     inuse_objects: bool,
 }
@@ -78,7 +84,8 @@ impl ViewFlags {
             ignore: compiled("--ignore", &self.ignore)?,
             base: None,
             is_whole,
-            metric: if self.inuse_objects { Metric::Objects } else { Metric::Space },
+            which: if self.inuse_space || self.inuse_objects { Which::InUse } else { Which::Leaked },
+            metric: if self.inuse_objects || self.leaked_objects { Metric::Objects } else { Metric::Space },
             granularity: match (self.lines, self.addresses) {
                 (true, _) => Granularity::Lines,
                 (_, true) => Granularity::Addresses,
@@ -86,6 +93,15 @@ impl ViewFlags {
             },
             is_exact: self.show_bytes,
         })
+    }
+
+    /// Whether what is in use is looked at: the flag for it.
+    pub(crate) fn in_use_flag(&self) -> Option<&'static str> {
+        match (self.inuse_space, self.inuse_objects) {
+            (true, _) => Some("--inuse_space"),
+            (_, true) => Some("--inuse_objects"),
+            _ => None,
+        }
     }
 
     /// The first of the flags that choose, for formats in which nothing can be chosen.
@@ -98,6 +114,8 @@ impl ViewFlags {
             (self.lines, "--lines"),
             (self.addresses, "--addresses"),
             (self.show_bytes, "--show_bytes"),
+            (self.leaked_space, "--leaked_space"),
+            (self.leaked_objects, "--leaked_objects"),
             (self.inuse_space, "--inuse_space"),
             (self.inuse_objects, "--inuse_objects"),
         ];

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use super::sample::Amount;
+use super::sample::{Amount, Which};
 use super::select::Profile;
 use crate::symbols::{Frame, shown};
 
@@ -50,7 +50,12 @@ pub(crate) fn render(profile: &Profile<'_>) -> String {
     let mut text = String::from("# callgrind format\nversion: 1\ncreator: cargo heapcheck\n");
     let program = profile.units.first().map_or("", |unit| &*unit.program);
     let _ = writeln!(text, "cmd: {}\npositions: line", plain(program));
-    text.push_str("event: Bytes : leaked bytes\nevent: Blocks : leaked blocks\nevents: Bytes Blocks\n");
+    let what = match profile.which {
+        Which::Leaked => "leaked",
+        Which::InUse => "used",
+    };
+    let _ =
+        writeln!(text, "event: Bytes : {what} bytes\nevent: Blocks : {what} blocks\nevents: Bytes Blocks");
     let _ = writeln!(text, "summary: {} {}\n", sum.bytes, sum.blocks);
     let mut names = Names::default();
     for (&(object, file, name), costs) in &functions {

@@ -32,7 +32,7 @@ pub(crate) fn render(profile: &Profile<'_>, selection: &Selection) -> String {
     let _ = writeln!(
         text,
         "    legend [shape=note style=filled fillcolor=\"#f8f8f8\" label=\"{}: {}{rest}\\l\"];",
-        metric.name(),
+        selection.name(),
         shown(total)
     );
     for (&node, number) in &numbers {

@@ -1,29 +1,46 @@
 #![forbid(unsafe_code)]
-//! The profiles that every run leaves in its folder when something leaked, and the commands that show them.
+//! The profiles that a run leaves in its folder when something leaked, or when it has recorded what is in use; and the
+//! commands that show them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::kinds::Kind;
-use super::sample::counts;
+use super::sample::{Which, counts, has_in_use};
 use super::select::Selection;
 use crate::explain::Explained;
+use crate::figures::{bytes, counted};
 use crate::run::Run;
 use crate::symbols::shown;
 
-/// The name of the profile of all that leaked.
+/// The name of the profile of all that leaked; with what is in use, where that was recorded.
 const ALL: &str = "all";
+/// The name of the texts of all that is in use: those of gperftools have room for one kind of sum.
+const IN_USE: &str = "in-use";
 /// What is written without being asked for: it is small, and pprof needs it.
 const WRITTEN: &[Kind] = &[Kind::Pprof, Kind::Heap, Kind::HeapNames];
+/// The texts among them.
+const TEXTS: &[Kind] = &[Kind::Heap, Kind::HeapNames];
 
 /// Writes the profiles of one test or program into the folder of the run.
 pub(crate) fn write_unit(run: &Run, unit: &Explained) {
-    write(run, &stem(&unit.program, unit.test.as_deref()), std::slice::from_ref(unit));
+    if has_leaks(unit) {
+        let units = std::slice::from_ref(unit);
+        write(run, &stem(&unit.program, unit.test.as_deref()), units, WRITTEN, &Selection::default());
+    }
 }
 
-/// Writes the profiles of everything that leaked in the run.
+/// Writes the profiles of everything that leaked in the run, and of what it has in use.
 pub(crate) fn write_all(run: &Run, units: &[Explained]) {
-    write(run, ALL, units);
+    let (leaks, in_use) = (Selection::default(), Selection { which: Which::InUse, ..Selection::default() });
+    if units.iter().any(has_leaks) {
+        write(run, ALL, units, WRITTEN, &leaks);
+    } else if has_in_use(units) {
+        write(run, ALL, units, &[Kind::Pprof], &leaks);
+    }
+    if has_in_use(units) {
+        write(run, IN_USE, units, TEXTS, &in_use);
+    }
     // A test that leaked in one try, and not in the last one, has left profiles that nothing stands for any more.
     let leaked = units.iter().filter(|unit| has_leaks(unit));
     let stems: Vec<String> = leaked.map(|unit| stem(&unit.program, unit.test.as_deref())).collect();
@@ -35,7 +52,7 @@ pub(crate) fn write_all(run: &Run, units: &[Explained]) {
                 .any(|kind| name.strip_prefix(stem).and_then(|end| end.strip_prefix('.')) == Some(kind.end()))
         };
         let is_profile = WRITTEN.iter().any(|kind| name.ends_with(&format!(".{}", kind.end())));
-        if is_profile && !is_of(ALL) && !stems.iter().any(|stem| is_of(stem)) {
+        if is_profile && !is_of(ALL) && !is_of(IN_USE) && !stems.iter().any(|stem| is_of(stem)) {
             // One that stays is old, not wrong.
             let _ = fs::remove_file(path);
         }
@@ -46,13 +63,10 @@ fn has_leaks(unit: &Explained) -> bool {
     unit.leaks.iter().any(|leak| counts(leak.kind))
 }
 
-fn write(run: &Run, stem: &str, units: &[Explained]) {
-    if !units.iter().any(has_leaks) {
-        return;
-    }
-    for kind in WRITTEN {
+fn write(run: &Run, stem: &str, units: &[Explained], kinds: &[Kind], selection: &Selection) {
+    for kind in kinds {
         let path = run.path.join(format!("{stem}.{}", kind.end()));
-        if let Err(error) = fs::write(&path, kind.render(units, &Selection::default())) {
+        if let Err(error) = fs::write(&path, kind.render(units, selection)) {
             // The leak is told all the same, and its verdict stands.
             eprintln!("heapcheck: cannot write the profile `{}`: {error}", path.display());
         }
@@ -65,9 +79,12 @@ fn stem(program: &str, test: Option<&str>) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "._-".contains(c);
     let plain: String = joined.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     // A name that begins with a dot would hide the file, and one like `all` would hide the others.
-    match plain.trim_matches('.') {
-        "" | ALL => format!("{ALL}_"),
-        name => name.to_string(),
+    let name = plain.trim_matches('.');
+    match name.split_once('.').unwrap_or((name, "")) {
+        ("", _) => format!("{ALL}_"),
+        (first @ (ALL | IN_USE), "") => format!("{first}_"),
+        (first @ (ALL | IN_USE), rest) => format!("{first}_.{rest}"),
+        _ => name.to_string(),
     }
 }
 
@@ -94,6 +111,21 @@ pub(crate) fn hint(folder: &Path, report: &str) -> String {
     }
     commands.iter().for_each(|command| text.push_str(&format!("    {command}\n")));
     text
+}
+
+/// Tells how much was in use, and how to look at it. `report` is the command that tells the run again.
+pub(crate) fn in_use_note(units: &[Explained], report: &str) -> String {
+    let known = || units.iter().filter_map(|unit| unit.in_use.as_ref());
+    if known().count() == 0 {
+        return "heapcheck: what was in use is not known: no process came to the check that records it\n"
+            .to_string();
+    }
+    let sum = known().map(|in_use| in_use.bytes).sum();
+    let blocks = counted(known().map(|in_use| in_use.blocks).sum(), "block");
+    format!(
+        "heapcheck: {} in {blocks} were in use at the end; `{report} --top --inuse_space` tells from where\n",
+        bytes(sum)
+    )
 }
 
 /// Finds a program in PATH.
@@ -130,6 +162,8 @@ mod tests {
         check("app", Some("tests::it_leaks"), "app.tests.it_leaks");
         check("app", None, "app");
         check("all", None, "all_");
+        check("all", Some("names"), "all_.names");
+        check("in-use", None, "in-use_");
         check(".hidden", None, "hidden");
         check("app", Some("src/lib.rs - f (line 3)"), "app.src_lib.rs_-_f__line_3_");
         check("..", Some("../../x"), "_.._x");

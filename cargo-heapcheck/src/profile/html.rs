@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::sample::counts;
+use super::sample::{Sample, counts};
 use super::select::Profile;
 use super::svg::escaped;
 use crate::explain::{Branch, Explained, Explanation, Member};
@@ -87,16 +87,17 @@ fn kind(frame: &Frame) -> &'static str {
     }
 }
 
-fn data(profile: &Profile<'_>) -> Value {
+fn data<'e>(profile: &Profile<'e>) -> Value {
     let units = profile.units;
     let mut functions = Functions::default();
     let number_of = |wanted: &Explained| units.iter().position(|unit| std::ptr::eq(unit, wanted));
-    let mut samples = Vec::new();
-    for sample in &profile.samples {
+    let mut sample_value = |sample: &Sample<'e>| {
         let stack: Vec<usize> = sample.frames.iter().rev().map(|frame| functions.number(frame)).collect();
         let unit = sample.unit.and_then(number_of).unwrap_or_default();
-        samples.push(json!([unit, stack, sample.amount.bytes, sample.amount.blocks]));
-    }
+        json!([unit, stack, sample.amount.bytes, sample.amount.blocks])
+    };
+    let samples: Vec<Value> = profile.leaked().iter().map(&mut sample_value).collect();
+    let in_use = profile.in_use().map(|found| found.iter().map(sample_value).collect::<Vec<Value>>());
     let mut leaks = Vec::new();
     for unit in units {
         for leak in &unit.leaks {
@@ -112,6 +113,8 @@ fn data(profile: &Profile<'_>) -> Value {
         "tests": units.iter().map(unit_value).collect::<Vec<_>>(),
         "functions": functions.values,
         "samples": samples,
+        // Null where it was not recorded.
+        "in_use": in_use,
         "leaks": leaks,
         "faults": units.iter().flat_map(fault_values).collect::<Vec<_>>(),
         "notes": units.iter().flat_map(|unit| &unit.notes).collect::<Vec<_>>(),

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Profiles: what leaked as stacks with amounts, for pprof, for other viewers, and for the terminal.
+//! Profiles: what leaked, and what is in use, as stacks with amounts, for pprof, for other viewers, and for the terminal.
 //!
 //! Everything starts from one list of samples; each file below is one way to write it.
 
@@ -29,8 +29,9 @@ mod browser;
 
 pub(crate) use asked::ViewFlags;
 pub(crate) use browser::open;
-pub(crate) use files::{hint, quoted, write_all, write_unit};
+pub(crate) use files::{hint, in_use_note, quoted, write_all, write_unit};
 pub(crate) use kinds::Kind;
 pub(crate) use old::Base;
+pub(crate) use sample::has_in_use;
 pub(crate) use select::Selection;
 pub(crate) use view::View;

@@ -4,7 +4,7 @@
 use heapcheck_rt::record::LeakKind;
 use serde_json::Value;
 
-use super::sample::{Amount, Sample, counts};
+use super::sample::{Amount, Sample, has_in_use};
 use crate::explain::Explained;
 use crate::symbols::Frame;
 
@@ -29,6 +29,11 @@ pub(crate) struct Told {
 }
 
 impl Base {
+    /// Whether it says what was in use.
+    pub(crate) fn has_in_use(&self) -> bool {
+        matches!(self, Self::Units(units) if has_in_use(units))
+    }
+
     /// Reads a report; `None` when it is no report of ours.
     pub(crate) fn read_report(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
@@ -39,7 +44,7 @@ impl Base {
 
 /// The samples of a report.
 pub(crate) fn told(leaks: &[Told]) -> Vec<Sample<'_>> {
-    leaks.iter().filter(|leak| counts(leak.kind)).map(Told::sample).collect()
+    leaks.iter().map(Told::sample).filter(Sample::counts).collect()
 }
 
 impl Told {
@@ -61,7 +66,7 @@ impl Told {
         Sample {
             frames: &self.frames,
             amount: self.amount,
-            kind: self.kind,
+            kind: Some(self.kind),
             allocated: &self.allocated,
             test: &self.test,
             thread: &self.thread,

@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::layout::{Layout, Spot};
-use super::sample::Sample;
+use super::sample::{Metric, Sample, Which};
 use super::select::Profile;
 use super::wire::Message;
 use crate::symbols::Frame;
@@ -32,13 +32,18 @@ mod field {
     pub(super) const DEFAULT_SAMPLE_TYPE: u64 = 14;
 }
 
-/// What is measured, and in which unit, in the order of the values of a sample.
-const SAMPLE_TYPES: &[(&str, &str)] = &[("leaked_objects", "count"), ("leaked_space", "bytes")];
+/// What is measured, in the order of the values of a sample. What is in use has its place where it was recorded.
+const SAMPLE_TYPES: [(Which, Metric); 4] = [
+    (Which::Leaked, Metric::Objects),
+    (Which::Leaked, Metric::Space),
+    (Which::InUse, Metric::Objects),
+    (Which::InUse, Metric::Space),
+];
 
 /// Writes the profile.
 pub(crate) fn render(profile: &Profile<'_>) -> Vec<u8> {
     let mut writer = Writer::new(profile);
-    for sample in &profile.samples {
+    for sample in profile.leaked().iter().chain(profile.in_use().unwrap_or_default()) {
         writer.add_sample(sample);
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -56,6 +61,9 @@ fn without_quotes(label: &str) -> String {
 type Place = (Spot, Vec<(u64, u64)>);
 
 struct Writer<'e> {
+    types: &'static [(Which, Metric)],
+    /// What is shown first.
+    default: (Which, Metric),
     layout: Layout<'e>,
     profile: Message,
     strings: HashMap<String, u64>,
@@ -66,7 +74,14 @@ struct Writer<'e> {
 
 impl<'e> Writer<'e> {
     fn new(profile: &Profile<'e>) -> Self {
+        let has_leaked = !profile.leaked().is_empty();
+        let which = match profile.in_use() {
+            Some(_) if !has_leaked => Which::InUse,
+            _ => profile.which,
+        };
         Self {
+            types: if profile.in_use().is_some() { &SAMPLE_TYPES } else { &SAMPLE_TYPES[..2] },
+            default: (which, Metric::Space),
             layout: Layout::of(profile.units),
             profile: Message::default(),
             // The first text of the table is the empty one.
@@ -92,10 +107,14 @@ impl<'e> Writer<'e> {
         let locations = self.locations_of(sample);
         message.numbers(1, locations);
         // A negative number is written as its two's complement.
-        message.numbers(2, [sample.amount.blocks as u64, sample.amount.bytes as u64]);
+        let own = if sample.kind.is_some() { Which::Leaked } else { Which::InUse };
+        let value = |&(which, metric): &(Which, Metric)| {
+            if which == own { sample.amount.of(metric) as u64 } else { 0 }
+        };
+        message.numbers(2, self.types.iter().map(value));
         let labels = [
             ("test", sample.test),
-            ("kind", sample.kind.name()),
+            ("kind", sample.kind_name()),
             ("type", sample.allocated),
             ("thread", sample.thread),
         ];
@@ -187,8 +206,9 @@ impl<'e> Writer<'e> {
     }
 
     fn finish(mut self) -> Vec<u8> {
-        for &named in SAMPLE_TYPES {
-            let message = self.value_type(named);
+        for &(which, metric) in self.types {
+            let unit = if metric == Metric::Space { "bytes" } else { "count" };
+            let message = self.value_type((metric.name(which), unit));
             self.profile.message(field::SAMPLE_TYPE, message);
         }
         self.add_mappings();
@@ -197,7 +217,7 @@ impl<'e> Writer<'e> {
         self.profile.number(field::PERIOD, 1);
         let comment = self.string("written by cargo heapcheck");
         self.profile.numbers(field::COMMENT, [comment]);
-        let default = self.string(SAMPLE_TYPES[SAMPLE_TYPES.len() - 1].0);
+        let default = self.string(self.default.1.name(self.default.0));
         self.profile.number(field::DEFAULT_SAMPLE_TYPE, default);
         for text in &self.table {
             self.profile.text(field::STRING_TABLE, text);

@@ -4,7 +4,7 @@
 use regex::Regex;
 
 use super::old::{Base, told};
-use super::sample::{Amount, Metric, Sample, entries, samples, subtract, telling};
+use super::sample::{Amount, Metric, Sample, Which, entries, in_use, samples, subtract, telling};
 use crate::complaint::Complaint;
 use crate::explain::Explained;
 
@@ -31,6 +31,8 @@ pub(crate) struct Selection {
     pub(crate) base: Option<Base>,
     /// Stacks are not cut.
     pub(crate) is_whole: bool,
+    /// What was lost, or what is in use.
+    pub(crate) which: Which,
     /// Bytes or blocks.
     pub(crate) metric: Metric,
     /// What makes two frames one node.
@@ -40,23 +42,46 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    /// The name of what is looked at, as in a profile.
+    pub(crate) fn name(&self) -> &'static str {
+        self.metric.name(self.which)
+    }
+
     /// Takes what is selected out of these units.
     pub(crate) fn take<'e>(&'e self, units: &'e [Explained]) -> Profile<'e> {
-        let mut found = match &self.base {
+        let leaked = self.refine(match &self.base {
             None => samples(units),
             Some(Base::Units(old)) => subtract(samples(units), samples(old)),
             // A report has the stacks of its entries, in which equal leaks are laid together.
             Some(Base::Report(old)) => subtract(entries(units), told(old)),
-        };
+        });
+        let in_use = in_use(units).and_then(|found| match &self.base {
+            None => Some(found),
+            Some(Base::Units(old)) => Some(subtract(found, in_use(old)?)),
+            Some(Base::Report(_)) => None,
+        });
+        let in_use = in_use.map(|found| self.refine(found));
+        match self.which {
+            Which::Leaked => Profile { samples: leaked, others: in_use, which: self.which, units },
+            Which::InUse => Profile {
+                samples: in_use.unwrap_or_default(),
+                others: Some(leaked),
+                which: self.which,
+                units,
+            },
+        }
+    }
+
+    fn refine<'e>(&self, mut found: Vec<Sample<'e>>) -> Vec<Sample<'e>> {
         if !self.is_whole {
-            found.iter_mut().for_each(|sample| sample.frames = telling(sample.frames));
+            found.iter_mut().for_each(|sample| sample.frames = telling(sample));
         }
         found.retain(|sample| {
             let has = |regex: &Regex| sample.frames.iter().any(|frame| matches(regex, frame));
             self.focus.as_ref().is_none_or(has) && !self.ignore.as_ref().is_some_and(has)
         });
         found.sort_by_key(|sample| std::cmp::Reverse(sample.amount.of(self.metric).abs()));
-        Profile { samples: found, units }
+        found
     }
 }
 
@@ -65,11 +90,31 @@ impl Selection {
 pub(crate) struct Profile<'e> {
     /// The samples, the largest first.
     pub(crate) samples: Vec<Sample<'e>>,
+    /// Those of what is not looked at, for formats that have both: what is in use is not always known.
+    others: Option<Vec<Sample<'e>>>,
+    /// What is looked at.
+    pub(crate) which: Which,
     /// Where they come from.
     pub(crate) units: &'e [Explained],
 }
 
 impl<'e> Profile<'e> {
+    /// What was lost.
+    pub(crate) fn leaked(&self) -> &[Sample<'e>] {
+        match self.which {
+            Which::Leaked => &self.samples,
+            Which::InUse => self.others.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// What is in use, where that was recorded.
+    pub(crate) fn in_use(&self) -> Option<&[Sample<'e>]> {
+        match self.which {
+            Which::Leaked => self.others.as_deref(),
+            Which::InUse => Some(&self.samples),
+        }
+    }
+
     /// The sum of all samples.
     pub(crate) fn sum(&self) -> Amount {
         let mut sum = Amount::default();

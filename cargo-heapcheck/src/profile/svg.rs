@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::measure::{amount, percent};
+use super::sample::Which;
 use super::select::{Profile, Selection};
 use super::tree::{Branch, Tree};
 use crate::plumbing::{Whose, whose};
@@ -37,10 +38,14 @@ pub(crate) fn render(profile: &Profile<'_>, selection: &Selection) -> String {
     let shown = |branch: &Branch<'_>| {
         amount(branch.amount.of(selection.metric), selection.metric, selection.is_exact)
     };
+    let what = match profile.which {
+        Which::Leaked => "What leaked",
+        Which::InUse => "What was in use at the end",
+    };
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\">\n\
          <style>{STYLE}</style>\n\
-         <text class=\"title\" x=\"8\" y=\"20\">What leaked, by the stacks that allocated it</text>\n\
+         <text class=\"title\" x=\"8\" y=\"20\">{what}, by the stacks that allocated it</text>\n\
          <text class=\"note\" x=\"8\" y=\"37\">{} in {} blocks; outermost functions above, what they called below</text>\n",
         amount(total.bytes, super::sample::Metric::Space, false),
         total.blocks,

@@ -65,7 +65,7 @@ fn head(profile: &Profile<'_>, selection: &Selection) -> String {
     let total = amount(profile.total(selection.metric), selection.metric, selection.is_exact);
     let sum = amount(profile.sum().of(selection.metric), selection.metric, selection.is_exact);
     let net = if selection.base.is_some() { format!(" changed, {sum} net") } else { String::new() };
-    format!("Type: {}\nTotal: {total}{net}\n", selection.metric.name())
+    format!("Type: {}\nTotal: {total}{net}\n", selection.name())
 }
 
 fn numbers(flat: Amount, sum: i64, cum: Amount, total: i64, selection: &Selection) -> String {

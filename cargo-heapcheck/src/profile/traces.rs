@@ -12,12 +12,12 @@ const RULE: &str = "-----------+------------------------------------------------
 
 /// Writes the stacks, the largest first.
 pub(crate) fn render(profile: &Profile<'_>, selection: &Selection) -> String {
-    let mut text = format!("Type: {}\n", selection.metric.name());
+    let mut text = format!("Type: {}\n", selection.name());
     for sample in &profile.samples {
         text.push_str(RULE);
         let tags = [
             ("test", sample.test),
-            ("kind", sample.kind.name()),
+            ("kind", sample.kind_name()),
             ("type", sample.allocated),
             ("thread", sample.thread),
         ];

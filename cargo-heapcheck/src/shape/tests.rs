@@ -25,11 +25,12 @@ fn found(components: &[u32], pointers: &[(u32, u32)]) -> Found {
     };
     let edge = |&(from, to): &(u32, u32)| Edge { from, to, offset: u64::from(to) * 8, to_offset: 0 };
     Found {
-        check: Check { number: 1, scope: 0, moment: Moment::Call, mode: Mode::Normal },
+        check: Check { number: 1, scope: 0, moment: Moment::Call, mode: Mode::Normal, has_in_use: false },
         leaks: Vec::new(),
         blocks: components.iter().enumerate().map(block).collect(),
         edges: pointers.iter().map(edge).collect(),
         held: Vec::new(),
+        in_use: Vec::new(),
         totals: None,
     }
 }

@@ -46,6 +46,11 @@ pub(crate) fn way_to(
     Some(Way::explain(record, held, names, symbols))
 }
 
+/// Whether a record says what keeps blocks alive.
+pub(crate) fn is_recorded(record: &Record) -> bool {
+    record.checks.iter().any(|found| !found.held.is_empty())
+}
+
 /// Finds the live blocks whose type, function or `file:line` has `pattern` in it, the largest sum first.
 pub(crate) fn find(pattern: &str, records: &[Record], symbols: &mut Symbols) -> Vec<Answer> {
     let (mut answers, mut names) = (Vec::new(), Names::default());

@@ -209,6 +209,8 @@ pub struct Options<'a> {
     pub verify: bool,
     /// Whether a check says for each live block what holds it.
     pub why: bool,
+    /// Whether a check of the process says what is in use.
+    pub in_use: bool,
     /// Whether the runtime prints.
     pub report: Report,
     /// Where it prints, instead of stderr: a path that the pid is appended to, or `stdout` or `stderr`.
@@ -257,6 +259,7 @@ impl<'a> Options<'a> {
             stop: StopWays::ALL,
             verify: false,
             why: false,
+            in_use: false,
             report: Report::Plain,
             report_path: None,
             leaks_max: Some(20),

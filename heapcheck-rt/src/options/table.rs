@@ -387,6 +387,12 @@ pub static TABLE: &[Row] = &[
         "Writes into the record, for each place that allocated what is alive, the shortest way from a root to such a block.",
     ),
     ours(
+        "HEAPCHECK_IN_USE",
+        switch(|o, on| o.in_use = on),
+        "0",
+        "Writes into the record, for each place that allocated what is alive, how many blocks and bytes that is, reachable or not.",
+    ),
+    ours(
         "HEAPCHECK_REPORT",
         Kind::Choice {
             noun: "a report",

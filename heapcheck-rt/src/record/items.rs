@@ -252,6 +252,8 @@ pub struct Check {
     pub moment: Moment,
     /// Its mode.
     pub mode: Mode,
+    /// Whether it says what was in use.
+    pub has_in_use: bool,
 }
 
 /// Leaked blocks of one trace, scope, thread and kind.
@@ -358,6 +360,21 @@ pub struct Step {
     pub offset: u64,
     /// Where it was allocated.
     pub trace: u32,
+}
+
+/// Live blocks of one trace, scope and thread, reachable or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InUse {
+    /// Where they were allocated; 0: of many small sums, the rest.
+    pub trace: u32,
+    /// The scope that owns them.
+    pub scope: u32,
+    /// The thread that allocated them; `u32::MAX`: several.
+    pub thread: u32,
+    /// Their number.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// A wrong free.

@@ -8,8 +8,8 @@
 use std::fmt;
 
 use super::items::{
-    Begin, Block, Check, Edge, End, Fault, FaultKind, Held, HolderKind, Leak, LeakKind, Module, Moment, Note,
-    NoteKind, Outcome, Scope, Step, StopWay, Thread, Totals, Trace,
+    Begin, Block, Check, Edge, End, Fault, FaultKind, Held, HolderKind, InUse, Leak, LeakKind, Module,
+    Moment, Note, NoteKind, Outcome, Scope, Step, StopWay, Thread, Totals, Trace,
 };
 use super::wire::{
     FILE_HEADER_BYTES, ITEM_HEADER_BYTES, MAGIC, MAJOR, PAYLOAD_BYTES_MAX, STEP_BYTES, Seal, tag,
@@ -56,6 +56,8 @@ pub struct Found {
     pub edges: Vec<Edge>,
     /// Live blocks with what holds them, when that was asked for.
     pub held: Vec<Held<Vec<Step>, Vec<u64>>>,
+    /// All live blocks by where they were allocated, when that was asked for.
+    pub in_use: Vec<InUse>,
     /// Its sums; `None`: it did not come to its end.
     pub totals: Option<Totals>,
 }
@@ -324,6 +326,7 @@ fn take_item(record: &mut Record, item: &mut Item<'_>) -> Result<(), Reason> {
         tag::TOTALS => found(record)?.totals = Some(read_totals(item)),
         tag::END => record.end = Some(read_end(item)?),
         tag::HELD => found(record)?.held.push(read_held(item)?),
+        tag::IN_USE => found(record)?.in_use.push(read_in_use(item)),
         _ => record.skipped_items += 1,
     }
     Ok(())
@@ -381,13 +384,14 @@ fn read_check(item: &mut Item<'_>) -> Result<Found, Reason> {
     let (number, scope) = (item.u32(), item.u32());
     let moment = item.coded("moment", Moment::from_code)?;
     let mode = item.coded("mode", mode_from_code)?;
-    let check = Check { number, scope, moment, mode };
+    let check = Check { number, scope, moment, mode, has_in_use: item.u8() != 0 };
     Ok(Found {
         check,
         leaks: Vec::new(),
         blocks: Vec::new(),
         edges: Vec::new(),
         held: Vec::new(),
+        in_use: Vec::new(),
         totals: None,
     })
 }
@@ -448,6 +452,12 @@ fn read_held(item: &mut Item<'_>) -> Result<Held<Vec<Step>, Vec<u64>>, Reason> {
     });
     let (steps, pcs) = (steps.collect(), pcs.iter().map(|pc| u64::from_le_bytes(*pc)).collect());
     Ok(Held { trace, blocks, bytes, kind, tid, module, addr, base, omitted, omitted_at, steps, pcs })
+}
+
+fn read_in_use(item: &mut Item<'_>) -> InUse {
+    let (blocks, bytes) = (item.u64(), item.u64());
+    let (trace, scope, thread) = (item.u32(), item.u32(), item.u32());
+    InUse { trace, scope, thread, blocks, bytes }
 }
 
 fn read_fault(item: &mut Item<'_>) -> Result<Fault, Reason> {

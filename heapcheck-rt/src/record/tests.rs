@@ -109,17 +109,26 @@ fn random_found(random: &mut Random) -> Found {
         steps: (0..random.below(9)).map(|_| step(random)).collect(),
         pcs: (0..random.below(4)).map(|_| random.next()).collect(),
     };
+    let in_use = |random: &mut Random| InUse {
+        trace: random.id(),
+        scope: random.id(),
+        thread: random.id(),
+        blocks: random.number(),
+        bytes: random.number(),
+    };
     Found {
         check: Check {
             number: random.id(),
             scope: random.id(),
             moment: random.of(Moment::ALL),
             mode: random.of(&Mode::ALL),
+            has_in_use: random.flip(),
         },
         leaks: (0..count).map(|_| leak(random)).collect(),
         blocks: (0..count * 2).map(|_| block(random)).collect(),
         edges: (0..count).map(|_| edge(random)).collect(),
         held: (0..count).map(|_| held(random)).collect(),
+        in_use: (0..count).map(|_| in_use(random)).collect(),
         totals: random.flip().then(|| Totals::from_array([(); Totals::COUNT].map(|()| random.number()))),
     }
 }
@@ -242,6 +251,7 @@ fn write_record(record: &Record, file: &mut Vec<u8>) -> Result<(), SinkError> {
                 pcs,
             })?;
         }
+        found.in_use.iter().try_for_each(|in_use| writer.in_use(in_use))?;
         found.totals.iter().try_for_each(|totals| writer.totals(totals))?;
     }
     record.faults.iter().try_for_each(|fault| writer.fault(fault))?;
@@ -305,7 +315,13 @@ fn tiny_record() -> Record {
     record.scopes = vec![Scope { id: 1, parent: 0, name: b"tests::evicts".to_vec() }];
     record.traces = vec![Trace { id: 1, truncated: false, pcs: vec![0x5500_0000_1187, 0x5500_0000_1200] }];
     record.checks = vec![Found {
-        check: Check { number: 1, scope: 0, moment: Moment::AfterDestructors, mode: Mode::Strict },
+        check: Check {
+            number: 1,
+            scope: 0,
+            moment: Moment::AfterDestructors,
+            mode: Mode::Strict,
+            has_in_use: true,
+        },
         leaks: vec![Leak {
             kind: LeakKind::Direct,
             suppressed: false,
@@ -344,6 +360,7 @@ fn tiny_record() -> Record {
             steps: vec![Step { addr: 0x1000_0100, size_bytes: 32, to_offset: 16, offset: 0, trace: 1 }],
             pcs: vec![0x5500_0000_1187],
         }],
+        in_use: vec![InUse { trace: 1, scope: 1, thread: 1, blocks: 3, bytes: 164 }],
         totals: Some(Totals {
             allocations: 3,
             frees: 2,
@@ -384,14 +401,22 @@ fn the_golden_record_keeps_its_bytes() {
     assert_eq!(read(&golden).unwrap(), tiny_record());
 }
 
-/// A record of the first version, byte for byte: what it does not have is empty.
+/// Records of older versions, byte for byte: what they do not have is empty.
 #[test]
 fn a_record_of_an_older_version_is_read() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/record/golden-1.0.hcr");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/record");
     let mut expected = tiny_record();
-    expected.version = (1, 0);
-    expected.checks[0].held.clear();
-    assert_eq!(read(&std::fs::read(path).unwrap()).unwrap(), expected);
+    let mut check = |minor: u16, without: fn(&mut Found)| {
+        expected.version = (1, minor);
+        without(&mut expected.checks[0]);
+        let file = std::fs::read(folder.join(format!("golden-1.{minor}.hcr"))).unwrap();
+        assert_eq!(read(&file).unwrap(), expected);
+    };
+    check(1, |found| {
+        found.in_use.clear();
+        found.check.has_in_use = false;
+    });
+    check(0, |found| found.held.clear());
 }
 
 #[test]

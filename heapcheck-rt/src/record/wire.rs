@@ -31,7 +31,7 @@
 //!  3 THREAD    u32 index, tid, scope, u8 alive, stop, u16 0, u32 a                     a name
 //!  4 SCOPE     u32 id, parent, a                                                       a name
 //!  5 TRACE     u32 id, a, u8 truncated                                                 a u64 pcs
-//!  6 CHECK     u32 number, scope, u8 moment, mode                                      -
+//!  6 CHECK     u32 number, scope, u8 moment, mode, has_in_use                          -
 //!  7 LEAK      u64 blocks, bytes, largest_bytes, retained_blocks, retained_bytes,
 //!              u32 trace, scope, thread, u8 kind, suppressed                           -
 //!  8 BLOCK     u64 addr, size_bytes, retained_bytes,
@@ -44,6 +44,7 @@
 //! 13 END       i32 exit_status, u32 a, u8 moment, outcome                              a reason
 //! 14 HELD      u64 blocks, bytes, addr, base, u32 trace, tid, module, omitted,
 //!              omitted_at, a, b, u8 kind                                               a steps, b u64 pcs
+//! 15 IN_USE    u64 blocks, bytes, u32 trace, scope, thread                             -
 //!
 //! step         u64 addr, size_bytes, to_offset, offset, u32 trace, 0
 //! ```
@@ -53,7 +54,7 @@ pub const MAGIC: [u8; 8] = *b"\x89HEAP\r\n\x1a";
 /// Changes when an older reader would misread.
 pub const MAJOR: u16 = 1;
 /// Changes when a newer reader knows more.
-pub const MINOR: u16 = 1;
+pub const MINOR: u16 = 2;
 /// The header of the file.
 pub const FILE_HEADER_BYTES: usize = 16;
 /// The header of an item.
@@ -96,6 +97,8 @@ pub mod tag {
     pub const END: u16 = 13;
     /// Live blocks and what holds them.
     pub const HELD: u16 = 14;
+    /// Live blocks that belong together.
+    pub const IN_USE: u16 = 15;
 }
 
 /// The running hash of a record.

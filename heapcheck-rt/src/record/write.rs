@@ -7,7 +7,8 @@
 //! need not keep the buffer.
 
 use super::items::{
-    Begin, Block, Check, Edge, End, Fault, Held, Leak, Module, Note, Scope, Step, Thread, Totals, Trace,
+    Begin, Block, Check, Edge, End, Fault, Held, InUse, Leak, Module, Note, Scope, Step, Thread, Totals,
+    Trace,
 };
 use super::wire::{FIXED_BYTES_MAX, MAGIC, MAJOR, MINOR, PAYLOAD_BYTES_MAX, STEP_BYTES, Seal, tag};
 use crate::sink::{Sink, SinkError};
@@ -151,7 +152,8 @@ impl<S: Sink> Writer<S> {
     /// Begins a check.
     pub fn check(&mut self, check: &Check) -> Result<(), SinkError> {
         let mut fixed = Fixed::new();
-        fixed.u32s([check.number, check.scope]).put([check.moment as u8, check.mode as u8]);
+        fixed.u32s([check.number, check.scope]);
+        fixed.put([check.moment as u8, check.mode as u8, u8::from(check.has_in_use)]);
         self.item(tag::CHECK, &fixed, &[])
     }
 
@@ -198,6 +200,13 @@ impl<S: Sink> Writer<S> {
         }
         self.fill_up();
         self.result()
+    }
+
+    /// Writes live blocks that belong together.
+    pub fn in_use(&mut self, in_use: &InUse) -> Result<(), SinkError> {
+        let mut fixed = Fixed::new();
+        fixed.u64s([in_use.blocks, in_use.bytes]).u32s([in_use.trace, in_use.scope, in_use.thread]);
+        self.item(tag::IN_USE, &fixed, &[])
     }
 
     /// Writes a wrong free.

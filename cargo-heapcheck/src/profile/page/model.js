@@ -1,12 +1,12 @@
 // What the page computes, apart from how it draws: no function here knows of a document.
 "use strict";
 const heapcheckModel = (() => {
-  // The stacks as a tree. A branch: {name, kind, file, bytes, blocks, below, above, depth}.
-  function grow(data) {
+  // Some stacks as a tree. A branch: {name, kind, file, bytes, blocks, below, above, depth}.
+  function grow(data, samples) {
     const branch = (name, kind, file, above) =>
       ({ name, kind, file, bytes: 0, blocks: 0, below: new Map(), above, depth: above ? above.depth + 1 : 0 });
     const root = branch("all", "test", "", null);
-    for (const [test, functions, bytes, blocks] of data.samples) {
+    for (const [test, functions, bytes, blocks] of samples) {
       let at = root;
       at.bytes += bytes;
       at.blocks += blocks;

@@ -9,7 +9,9 @@
   });
 
   const data = JSON.parse(byId("data").textContent);
-  const root = model.grow(data);
+  const trees = { leaked: model.grow(data, data.samples), in_use: data.in_use && model.grow(data, data.in_use) };
+  const metrics = ["bytes", "blocks", ...(trees.in_use ? ["in_use_bytes", "in_use_blocks"] : [])];
+  const usual = trees.in_use && trees.leaked.blocks === 0 ? "in_use_bytes" : "bytes";
   const columns = [
     ["bytes", "bytes", true], ["blocks", "blocks", true], ["retained_bytes", "keeps alive", true], ["kind", "kind"],
     ["type", "type"], ["place", "allocated at"], ["test", data.tests.some(test => test.is_test) ? "test" : "program"],
@@ -29,7 +31,8 @@
   function readAddress() {
     const given = new URLSearchParams(location.hash.slice(1));
     state.search = given.get("search") ?? "";
-    state.metric = given.get("metric") === "blocks" ? "blocks" : "bytes";
+    // Where nothing leaked, what is in use is all there is to see.
+    state.metric = metrics.includes(given.get("metric")) ? given.get("metric") : usual;
     state.sort = columns.some(([key]) => key === given.get("sort")) ? given.get("sort") : "";
     state.order = given.get("order") === "ascending" ? "ascending" : "descending";
     state.leak = given.get("leak") ?? "";
@@ -39,7 +42,7 @@
   function writeAddress() {
     const given = new URLSearchParams();
     for (const key of ["search", "sort", "leak", "theme"]) if (state[key]) given.set(key, state[key]);
-    if (state.metric !== "bytes") given.set("metric", state.metric);
+    if (state.metric !== usual) given.set("metric", state.metric);
     if (state.order !== "descending") given.set("order", state.order);
     for (const name of state.zoom) given.append("zoom", name);
     history.replaceState(null, "", "#" + given);
@@ -58,6 +61,9 @@
       const noun = data.tests.every(test => test.is_test) ? "test" : "program";
       if (count(outcome)) cards.push([model.counted(count(outcome), noun), word, outcome !== "clean"]);
     }
+    if (trees.in_use) {
+      cards.push([model.counted(trees.in_use.bytes, "byte"), "in use at the end", false], [model.counted(trees.in_use.blocks, "block"), "in use at the end", false]);
+    }
     if (data.suppressed_bytes) cards.push([model.counted(data.suppressed_bytes, "byte"), "suppressed", false]);
     byId("summary").replaceChildren(...cards.map(([number, word, is_bad]) =>
       make("div", { class: is_bad ? "card bad" : "card" }, make("b", {}, number), word)));
@@ -70,9 +76,12 @@
     const row = 19, letter = 6.7;
     const flame = byId("flame");
     const width = Math.max(flame.clientWidth, 300);
+    const shows_in_use = state.metric.startsWith("in_use_");
+    const [root, metric] = shows_in_use ? [trees.in_use, state.metric.slice("in_use_".length)] : [trees.leaked, state.metric];
+    byId("what").textContent = shows_in_use ? "was in use at the end from there, leaked or not" : "leaked from there";
     const zoomed = model.follow(root, state.zoom);
     const matches = model.matcher(state.search);
-    const boxes = model.layOut(zoomed, state.metric, 0.4 / width);
+    const boxes = model.layOut(zoomed, metric, 0.4 / width);
     const rows = boxes.reduce((most, box) => Math.max(most, box.branch.depth + 1), 1);
     flame.setAttribute("viewBox", `0 0 ${width} ${rows * row}`);
     flame.setAttribute("height", rows * row);
@@ -80,7 +89,7 @@
     flame.replaceChildren(...boxes.map(({ branch, x, width: share, above }) => {
       const hit = matches !== null && branch.depth > 0 && model.branchMatches(branch, matches);
       hits += hit;
-      const told = `${branch.name}\n${model.amount(branch, "bytes")} in ${model.amount(branch, "blocks")} (${model.percent(branch[state.metric], root[state.metric])})${branch.file ? "\n" + branch.file : ""}`;
+      const told = `${branch.name}\n${model.amount(branch, "bytes")} in ${model.amount(branch, "blocks")} (${model.percent(branch[metric], root[metric])})${branch.file ? "\n" + branch.file : ""}`;
       const box = make("g", { class: (hit ? "hit" : "") + (above ? " above" : "") }, make("title", {}, told),
         make("rect", { class: branch.kind, x: x * width, y: branch.depth * row, width: share * width, height: row - 1 }));
       const room = Math.floor((share * width - 6) / letter);
@@ -95,7 +104,7 @@
     flame.dataset.boxes = boxes.length;
     flame.dataset.hits = hits;
     const sum = matches && model.found(root, matches);
-    byId("found").textContent = !sum ? "" : `“${state.search}” is in the stacks of ${model.amount(sum, state.metric)}, ${model.percent(sum[state.metric], root[state.metric])} of all`;
+    byId("found").textContent = !sum ? "" : `“${state.search}” is in the stacks of ${model.amount(sum, metric)}, ${model.percent(sum[metric], root[metric])} of all`;
   }
 
   function drawLeaks() {
@@ -221,6 +230,7 @@
     }
     byId("notes").hidden = data.notes.length === 0;
     byId("notes").lastElementChild.replaceChildren(...data.notes.map(note => make("li", {}, note)));
+    for (const option of [...byId("metric").options]) if (!metrics.includes(option.value)) option.remove();
     byId("metric").addEventListener("change", event => change({ metric: event.target.value }));
     byId("search").addEventListener("input", event => change({ search: event.target.value }));
     const prefersDark = matchMedia("(prefers-color-scheme: dark)");
