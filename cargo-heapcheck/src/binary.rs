@@ -10,6 +10,9 @@ use heapcheck_rt::elf::Elf;
 
 use crate::complaint::Complaint;
 
+/// What the programs of doctests are called.
+pub(crate) const DOCTEST: &str = "doctest";
+
 /// What an executable understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Binary {
@@ -46,7 +49,7 @@ impl Binary {
 
     /// Looks at the file.
     fn classify(path: &Path) -> Self {
-        if path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("rustdoctest")) {
+        if is_doctest(path) {
             return Self::Doctest;
         }
         let bytes = fs::read(path).unwrap_or_default();
@@ -65,8 +68,16 @@ impl Binary {
     }
 }
 
-/// The name of a test binary without the hash that cargo gives it.
+/// Whether rustdoc has made it.
+fn is_doctest(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("rustdoctest"))
+}
+
+/// The name of a test binary without the hash that cargo gives it. Rustdoc's are all called alike.
 pub(crate) fn short_name(path: &Path) -> String {
+    if is_doctest(path) {
+        return DOCTEST.to_string();
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match name.rsplit_once('-') {
         Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {

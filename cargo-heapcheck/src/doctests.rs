@@ -6,7 +6,9 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
+use crate::binary::DOCTEST;
 use crate::complaint::Complaint;
+use crate::doctestnames;
 use crate::ending::Ending;
 use crate::handover::Handover;
 use crate::tally::{self, Entry};
@@ -19,6 +21,7 @@ pub(crate) fn run(mut rustdoc: Command, handover: &Handover) -> Result<u8, Compl
         // Behind a pipe it would show none.
         rustdoc.arg("--test-args=--color=always");
     }
+    doctestnames::keep(&mut rustdoc, &handover.run);
     let cannot_run = |error: io::Error| Complaint::no_verdict(format!("cannot run rustdoc: {error}"));
     let mut child = rustdoc.stdout(Stdio::piped()).spawn().map_err(cannot_run)?;
     let mut heard = Heard::default();
@@ -33,8 +36,15 @@ pub(crate) fn run(mut rustdoc: Command, handover: &Handover) -> Result<u8, Compl
         }
     }
     let status = child.wait().map_err(cannot_run)?;
+    let told = tally::read(&handover.run);
     for (name, verdict) in heard.verdicts() {
-        tally::add(&handover.run, &Entry { program: "doctest".to_string(), test: name, verdict })?;
+        let told = told.iter().find(|entry| entry.program == DOCTEST && entry.test == name);
+        // The runner knows more of what rustdoc lets pass, and of what it has ended itself.
+        let is_told =
+            told.is_some_and(|entry| verdict == Verdict::Clean || entry.verdict == Verdict::TimedOut);
+        if !is_told {
+            tally::add(&handover.run, &Entry { program: DOCTEST.to_string(), test: name, verdict })?;
+        }
     }
     let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
     Ok(u8::try_from(code).unwrap_or(Ending::Failed.code()))
@@ -45,7 +55,7 @@ pub(crate) fn run(mut rustdoc: Command, handover: &Handover) -> Result<u8, Compl
 struct Heard {
     /// Those that ran and passed.
     passed: Vec<String>,
-    /// Those whose failure is told, each with whether it is a leak.
+    /// Those whose failure is told, each with whether the runner has told it.
     failed: Vec<(String, bool)>,
 }
 
@@ -54,25 +64,25 @@ impl Heard {
         let line = line.trim_end();
         let result = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... ok"));
         let section = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"));
-        let by_leak = format!("Test executable failed (exit status: {}).", Ending::Leaked.code());
+        let is_by_runner = [Ending::Leaked, Ending::NoVerdict]
+            .iter()
+            .any(|ending| line == format!("Test executable failed (exit status: {}).", ending.code()));
         if let Some(name) = result {
             // What is only compiled is nothing to check.
             if !["- compile", "- compile fail"].iter().any(|only| name.ends_with(only)) {
-                self.passed.push(name.to_string());
+                self.passed.push(name.trim_end_matches(" - should panic").to_string());
             }
         } else if let Some(name) = section {
             self.failed.push((name.to_string(), false));
-        } else if line == by_leak
-            && let Some((_, is_leak)) = self.failed.last_mut()
-        {
-            *is_leak = true;
+        } else if is_by_runner && let Some((_, is_told)) = self.failed.last_mut() {
+            *is_told = true;
         }
     }
 
-    /// The leaks are told by the runner.
+    /// What the runner has not told.
     fn verdicts(self) -> impl Iterator<Item = (String, Verdict)> {
         let passed = self.passed.into_iter().map(|name| (name, Verdict::Clean));
-        let failed = self.failed.into_iter().filter(|(_, is_leak)| !is_leak);
+        let failed = self.failed.into_iter().filter(|(_, is_told)| !is_told);
         passed.chain(failed.map(|(name, _)| (name, Verdict::Failed)))
     }
 }

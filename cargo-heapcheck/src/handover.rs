@@ -14,12 +14,17 @@ use crate::complaint::Complaint;
 use crate::config::filter::Subject;
 use crate::config::plan::Plan;
 use crate::config::settings::Settings;
+use crate::doctestnames;
 use crate::injection::Injection;
 use crate::look::{Asked, Colour};
 use crate::run::Run;
 
 /// The variable.
 const VARIABLE: &str = "__HEAPCHECK";
+/// Names the target and the program, for whoever merged doctests call to run one of them.
+const DOCTEST: &str = "__HEAPCHECK_DOCTEST";
+/// How rustdoc says which one.
+const NUMBER_OF_DOCTEST: &str = "RUSTDOC_DOCTEST_RUN_NB_TEST";
 /// Variables that the subcommand changes for cargo; a test gets them as the person had them.
 const CHANGED: &[&str] =
     &["RUSTC_WRAPPER", "RUSTDOC", "CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "HEAPCHECK"];
@@ -130,6 +135,23 @@ impl Handover {
         self.runner = self.chain.runners.remove(target).unwrap_or_default();
     }
 
+    /// The harness of merged doctests as a command. It runs each by a call of `own` instead of itself.
+    pub(crate) fn merged(&self, program: &Path, target: &str, own: &Path) -> Command {
+        let mut command = self.command(program);
+        let message = std::env::var_os(VARIABLE).unwrap_or_default();
+        command.env(VARIABLE, message).env(DOCTEST, format!("{target} {}", program.display()));
+        command.env("RUSTDOC_DOCTEST_BIN_PATH", own);
+        command
+    }
+
+    /// The target, the program and the number of the merged doctest that this process is called for.
+    pub(crate) fn merged_doctest() -> Option<(String, PathBuf, usize)> {
+        let message = std::env::var(DOCTEST).ok()?;
+        let (target, program) = message.split_once(' ')?;
+        let number = std::env::var(NUMBER_OF_DOCTEST).ok()?.parse().ok()?;
+        Some((target.to_string(), program.into(), number))
+    }
+
     /// What was set for a test of a program.
     pub(crate) fn settings(&self, program: &Path, test: &str) -> Settings {
         // Cargo says to the runner which package it is.
@@ -198,7 +220,9 @@ fn read_before(message: &Value) -> Variables {
 
 /// Makes `command` see the variables as the person had them.
 fn restore(before: &Variables, command: &mut Command) {
-    command.env_remove(VARIABLE);
+    for name in [VARIABLE, DOCTEST, doctestnames::VARIABLE] {
+        command.env_remove(name);
+    }
     for (name, value) in before {
         match value {
             Some(value) => command.env(name, value),

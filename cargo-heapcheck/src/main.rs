@@ -37,6 +37,7 @@ mod report;
 mod exec;
 mod leftovers;
 mod accept;
+mod doctestnames;
 mod handover;
 mod rustcline;
 mod linked;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
 /// Finds out who calls, and does what they want.
 fn face(arguments: &[OsString]) -> Result<u8, Complaint> {
     match arguments.get(1) {
+        _ if Handover::merged_doctest().is_some() => runner::act_on_merged(&arguments[1..]),
         Some(first) if first == runner::FACE => runner::act(&arguments[2..]),
         Some(first) if Handover::is_sent() && !typed::is_ours(first) => wrapper::act(&arguments[1..]),
         // After `show-env` a person types into an environment that is cargo's.

@@ -219,6 +219,21 @@ pub(crate) fn keep(run: &Run, units: &[Explained]) -> Result<(), Complaint> {
     fs::write(&path, json::render(units)).map_err(|error| Complaint::file("write", &path, &error))
 }
 
+/// Leaves the report of a unit in its folder, for programs that are gone when the run is told.
+pub(crate) fn keep_unit(unit: &Unit, explained: &Explained) -> Result<(), Complaint> {
+    let path = unit.path.join(KEPT);
+    let text = json::render(std::slice::from_ref(explained));
+    fs::write(&path, text).map_err(|error| Complaint::file("write", &path, &error))
+}
+
+/// What was left of a unit whose program is gone.
+fn kept_unit(unit: &Unit) -> Option<Vec<Explained>> {
+    if unit.program.exists() {
+        return None;
+    }
+    json::read(&fs::read_to_string(unit.path.join(KEPT)).ok()?).ok()
+}
+
 /// Everything that several reports or runs have.
 fn merged(paths: &[PathBuf], symbols: &mut Symbols) -> Result<Vec<Explained>, Complaint> {
     let mut units = Vec::new();
@@ -293,6 +308,10 @@ pub(crate) fn explain_run(run: &Run, symbols: &mut Symbols) -> Result<Vec<Explai
     let plan = Plan::load(&run.path)?;
     let mut explained = Vec::new();
     for unit in run.units() {
+        if let Some(kept) = kept_unit(&unit) {
+            explained.extend(kept);
+            continue;
+        }
         let records = unit.read_records()?;
         let verdict = judge(&records, None, &unit.program, None);
         let rest = judge_without_leaks(&records, None, &unit.program, None);

@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::binary::{Binary, absolute, short_name};
+use crate::binary::{Binary, absolute, own, short_name};
 use crate::child::{self, Ended};
 use crate::complaint::Complaint;
+use crate::doctestnames;
 use crate::ending::Ending;
 use crate::excuse::explain_excused;
-use crate::explain::explain;
 use crate::handover::Handover;
 use crate::human;
 use crate::interrupt;
@@ -25,6 +25,7 @@ use crate::ledger;
 use crate::libtest::{self, Asked};
 use crate::profile;
 use crate::progress::Progress;
+use crate::report;
 use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
@@ -56,11 +57,19 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
     let [target, program, arguments @ ..] = line else {
         return Err(Complaint::usage("the runner was given no program"));
     };
-    handover.choose_runner(&target.to_string_lossy());
+    let target = target.to_string_lossy();
+    handover.choose_runner(&target);
     let program = absolute(Path::new(program));
     let binary = Binary::classify_once(&program, &handover.run.path);
-    if matches!(binary, Binary::Program | Binary::Doctest) {
-        return run_once(&handover, &program, binary, arguments);
+    if binary == Binary::Program {
+        return run_once(&handover, &program, None, arguments);
+    }
+    if binary == Binary::Doctest {
+        if doctestnames::of_merged(&program).is_some() {
+            let error = handover.merged(&program, &target, &own()?).args(arguments).exec();
+            return Err(Complaint::file("run", &program, &error));
+        }
+        return run_once(&handover, &program, Some(&doctestnames::of_single(&program)), arguments);
     }
     let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
     let asked = Asked::read(&texts)?;
@@ -70,12 +79,12 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
         return Err(Complaint::file("run", &program, &error));
     }
     if asked.is_bench {
-        return run_once(&handover, &program, binary, arguments);
+        return run_once(&handover, &program, None, arguments);
     }
     if handover.shares_process {
         if binary == Binary::Mimic {
             // Its threads run many tests each: what they lose is the binary's.
-            return run_once(&handover, &program, binary, arguments);
+            return run_once(&handover, &program, None, arguments);
         }
         return together::run(&Harness { handover, program, binary, asked }, &texts);
     }
@@ -86,6 +95,20 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
         return run_one(&harness, name);
     }
     fan_out(harness)
+}
+
+/// Runs the one of merged doctests that their harness calls this process for, and answers the exit code.
+pub(crate) fn act_on_merged(arguments: &[OsString]) -> Result<u8, Complaint> {
+    let mut handover = Handover::receive()?;
+    interrupt::end_children_first()
+        .map_err(|error| Complaint::no_verdict(format!("cannot listen for signals: {error}")))?;
+    let Some((target, program, number)) = Handover::merged_doctest() else {
+        return Err(Complaint::usage("the runner was given no doctest"));
+    };
+    handover.choose_runner(&target);
+    let names = doctestnames::of_merged(&program).unwrap_or_default();
+    let name = names.get(number).cloned().unwrap_or_else(|| format!("doctest {number}"));
+    run_once(&handover, &program, Some(&name), arguments)
 }
 
 /// The one test that nextest asks for; it shows what is printed.
@@ -158,60 +181,52 @@ fn outcome(harness: &Harness, name: &str, told: Result<Told, Complaint>) -> Resu
     Err(format!("{output}{gap}{}{}", told.text, told.why).into())
 }
 
-/// A program that is no harness: `cargo run`, an example, a bench, a test with its own `main`, a doctest.
+/// A program that is no harness: `cargo run`, an example, a bench, a test with its own `main`, a doctest, which has a name.
 fn run_once(
     handover: &Handover,
     program: &Path,
-    binary: Binary,
+    doctest: Option<&str>,
     arguments: &[OsString],
 ) -> Result<u8, Complaint> {
-    let settings = handover.settings(program, "");
-    let unit = handover.run.add_unit(&format!("{:07}", std::process::id()), program, None)?;
+    let settings = handover.settings(program, doctest.unwrap_or_default());
+    let unit = handover.run.add_unit(&format!("{:07}", std::process::id()), program, doctest)?;
     let mut command = handover.command(program);
     command.args(arguments);
-    let mut children = handover.children(program, &settings);
-    if binary == Binary::Doctest {
-        // Doctests that rustdoc has merged into one program then run in a process each.
-        command.env("RUSTDOC_DOCTEST_BIN_PATH", program);
-        children = program.parent().unwrap_or(program).into();
-    }
     if settings.is_checked {
+        let children = handover.children(program, &settings);
         handover.injection(&settings, settings.depth.once(), children).apply(&mut command, &unit.path);
-    }
-    if binary == Binary::Doctest && settings.is_checked {
-        // Rustdoc judges each by its exit status, and shows what it printed.
-        command.env("HEAPCHECK_EXITCODE", Ending::Leaked.code().to_string()).env("HEAPCHECK_REPORT", "plain");
     }
     let Ended { pid, status, is_timed_out } = child::run(&mut command, settings.timeout)
         .map_err(|error| Complaint::file("run", program, &error))?;
     let records = unit.read_records()?;
     let judged = judge(&records, handover.first_pid(pid), program, Some(status));
-    // The status of a doctest that leaks is the runtime's.
-    let is_leak_of_doctest = binary == Binary::Doctest && judged == Verdict::Leaked;
     let verdict = match is_timed_out {
         true => Verdict::TimedOut,
         // Whether a doctest may end like this, rustdoc knows.
-        false if !status.success() && binary != Binary::Doctest => Verdict::Failed,
+        false if !status.success() && doctest.is_none() => Verdict::Failed,
         false if !settings.is_checked => Verdict::Unchecked,
         false => judged,
     };
     let rest = judge_without_leaks(&records, handover.first_pid(pid), program, Some(status));
-    // Merged doctests say with another status that one of them has failed, by a leak or otherwise: nothing can be excused.
-    let is_one_leak = !is_leak_of_doctest || status.code() == Some(Ending::Leaked.code().into());
     if let Some(pattern) = &handover.plan.why {
         let answer = why::answer(pattern, &records, &handover.run, handover.asked.on_stderr());
         if !answer.is_empty() {
             let _ = write!(std::io::stderr(), "\n{answer}");
         }
     }
-    let mut symbols = Symbols::default();
-    let explained = match is_one_leak {
-        true => explain_excused(&unit, records, verdict, rest, &handover.plan, &mut symbols),
-        false => explain(&unit, &records, verdict, &mut symbols),
-    };
+    let explained = explain_excused(&unit, records, verdict, rest, &handover.plan, &mut Symbols::default());
     ledger::add(&handover.run, &explained)?;
-    // Doctests that are fine, rustdoc counts: there may be many in one program.
-    if binary != Binary::Doctest || !explained.verdict.is_fine() {
+    if doctest.is_some() {
+        // Rustdoc removes the program.
+        report::keep_unit(&unit, &explained)?;
+    }
+    // Whether a doctest has passed, rustdoc knows.
+    let is_told_by_rustdoc = match explained.verdict {
+        Verdict::Clean => true,
+        Verdict::Unchecked => !status.success(),
+        _ => false,
+    };
+    if doctest.is_none() || !is_told_by_rustdoc {
         tally::add(&handover.run, &Entry::of(&explained))?;
     }
     match explained.verdict {
@@ -228,10 +243,10 @@ fn run_once(
         _ => {}
     }
     let own = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
-    // A doctest whose leaks are excused has passed, whatever status the runtime has given it.
-    let is_excused = is_leak_of_doctest && explained.verdict.is_fine();
     Ok(match u8::try_from(own).unwrap_or(1) {
-        _ if is_excused => Ending::Clean.code(),
+        // Rustdoc shows these, and the wrapper of rustdoc knows them.
+        0 if doctest.is_some() && explained.verdict == Verdict::Leaked => Ending::Leaked.code(),
+        0 if doctest.is_some() && matches!(explained.verdict, Verdict::None(_)) => Ending::NoVerdict.code(),
         0 if !explained.verdict.is_fine() => Ending::Failed.code(),
         own => own,
     })

@@ -248,11 +248,11 @@ pub(crate) fn explain(unit: &Unit, records: &[Record], verdict: Verdict, symbols
     explained.notes.extend(symbols.take_problems());
     explained.leaks = entries::joined(explained.leaks);
     let whose = unit.test.as_deref().unwrap_or(&explained.program);
+    let file = unit.program.file_name().unwrap_or_default().to_string_lossy();
     for leak in &mut explained.leaks {
         // The kernel keeps fifteen bytes of a name.
         let name = leak.thread.as_str();
-        leak.is_own_thread =
-            name.is_empty() || whose.starts_with(name) || explained.program.starts_with(name);
+        leak.is_own_thread = name.is_empty() || whose.starts_with(name) || file.starts_with(name);
     }
     explained
 }
