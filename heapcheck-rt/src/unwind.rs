@@ -293,10 +293,15 @@ fn find_object(pc: usize) -> Option<Found> {
             pc, &mut found,
         )
     };
-    (missing == 0 && found.header != 0).then_some(found)
+    if missing != 0 || found.header == 0 {
+        return None;
+    }
+    // Of a program whose segments do not lie side by side only the one around `pc` is told (glibc's elf/dl-find_object.c), and
+    // its tables lie in another one.
+    if (found.start..found.end).contains(&found.header) { Some(found) } else { find_module(pc) }
 }
 
-/// The same, where the dynamic linker has no such function.
+/// The same, where the dynamic linker has no such function, or does not tell all of the module.
 fn find_module(pc: usize) -> Option<Found> {
     struct Search {
         pc: usize,

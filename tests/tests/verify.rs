@@ -90,6 +90,14 @@ fn c_programs(bench: &Bench) -> u64 {
     bench.compare_scenarios("walks-c-O2", &["-O2", "-fomit-frame-pointer", "-Wl,-z,lazy"])
         + bench.compare_scenarios("walks-c-O2-fp", &["-O2", "-fno-omit-frame-pointer", "-Wl,-z,now"])
         + bench.compare_scenarios("walks-c-O0", &["-O0", "-Wl,-z,lazy"])
+        + segments_far_apart(bench)
+}
+
+/// A program whose segments have gaps between them: the tables lie in another one than the code.
+fn segments_far_apart(bench: &Bench) -> u64 {
+    let flags = ["-O2", "-fomit-frame-pointer", "-Wl,-z,separate-code", "-Wl,-z,max-page-size=0x200000"];
+    let program = bench.build("walks-c-gaps", "walks.c", &flags);
+    bench.compare(&program, &["variable".into(), "300".into()])
 }
 
 fn cpp_programs(bench: &Bench) -> u64 {
