@@ -25,21 +25,33 @@ pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     /// Whether it was ended because its time was over.
     pub(crate) is_timed_out: bool,
+    /// How long it ran.
+    pub(crate) took: Duration,
 }
 
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command, timeout: Timeout) -> io::Result<Ended> {
-    let Some(limit) = timeout.0 else {
-        let mut child = command.spawn()?;
-        return Ok(Ended { pid: child.id(), status: child.wait()?, is_timed_out: false });
+    let began = Instant::now();
+    let mut is_timed_out = false;
+    let mut child = match timeout.0 {
+        None => command.spawn()?,
+        Some(limit) => {
+            let mut child = command.process_group(0).spawn()?;
+            is_timed_out = !ends_within(&mut child, limit)?;
+            if is_timed_out {
+                // It fails only when the whole group has ended meanwhile.
+                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+            }
+            child
+        }
     };
-    let mut child = command.process_group(0).spawn()?;
-    let is_timed_out = !ends_within(&mut child, limit)?;
-    if is_timed_out {
-        // It fails only when the whole group has ended meanwhile.
-        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-    }
-    Ok(Ended { pid: child.id(), status: child.wait()?, is_timed_out })
+    let status = child.wait()?;
+    Ok(Ended { pid: child.id(), status, is_timed_out, took: began.elapsed() })
+}
+
+/// A time in milliseconds.
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn ends_within(child: &mut Child, limit: Duration) -> io::Result<bool> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use crate::binary::absolute;
-use crate::child::{self, Ended};
+use crate::child::{self, Ended, milliseconds};
 use crate::complaint::Complaint;
 use crate::config::plan::Plan;
 use crate::config::settings::Settings;
@@ -64,7 +64,7 @@ impl Exec {
         // The program may be told to end; what is known of it is told all the same.
         let _interrupts = Interrupts::catch().map_err(|error| cannot_run(&path.to_string_lossy(), &error))?;
         let ended = child::run(&mut command, settings.timeout);
-        let Ended { pid, status, is_timed_out } =
+        let Ended { pid, status, is_timed_out, took } =
             ended.map_err(|error| cannot_run(&path.to_string_lossy(), &error))?;
         let records = unit.read_records()?;
         let verdict = match (is_timed_out, settings.is_checked) {
@@ -75,7 +75,9 @@ impl Exec {
         let answers = self.plan.why.as_deref().map(|why| why::find(why, &records, &mut Symbols::default()));
         let look = self.asked.on_stderr();
         let rest = judge_without_leaks(&records, Some(pid), path, Some(status));
-        let explained = explain_excused(&unit, records, verdict, rest, &self.plan, &mut Symbols::default());
+        let mut explained =
+            explain_excused(&unit, records, verdict, rest, &self.plan, &mut Symbols::default());
+        explained.took_ms = Some(milliseconds(took));
         ledger::add(&run, &explained)?;
         tally::add(&run, &Entry::of(&explained))?;
         if explained.verdict != Verdict::Clean || !explained.excused.is_empty() {

@@ -68,7 +68,8 @@ mod tests {
         let key = |test: &str| Key { program: "p".into(), test: test.into(), signature: "s".into() };
         let known =
             ["seen", "clean", "failed", "deleted"].map(|test| Known { key: key(test), ..Known::default() });
-        let entry = |test: &str, verdict| Entry { program: "p".into(), test: test.into(), verdict };
+        let entry =
+            |test: &str, verdict| Entry { program: "p".into(), test: test.into(), verdict, took_ms: None };
         let entries =
             [entry("seen", Verdict::Clean), entry("clean", Verdict::Clean), entry("failed", Verdict::Failed)];
         let check = |is_whole, expected: &[&str]| {

@@ -31,6 +31,7 @@ mod outputs;
 mod child;
 mod interrupt;
 mod progress;
+mod printed;
 mod tally;
 mod ledger;
 mod report;

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! `report`: tells again what the last run, or one record, has found.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
@@ -23,6 +23,7 @@ use crate::home::Home;
 use crate::json;
 use crate::look::LookFlags;
 use crate::outputs::{Output, Outputs};
+use crate::printed;
 use crate::profile::{self, Base, Selection, View, ViewFlags};
 use crate::run::{Run, Unit, read_record};
 use crate::symbols::Symbols;
@@ -317,14 +318,18 @@ pub(crate) fn explain_run(run: &Run, symbols: &mut Symbols) -> Result<Vec<Explai
         let rest = judge_without_leaks(&records, None, &unit.program, None);
         explained.push(explain_excused(&unit, records, verdict, rest, &plan, symbols));
     }
-    // Of tests without records only the tally knows.
-    let known: HashSet<(String, String)> =
-        explained.iter().map(|unit| (unit.program.clone(), unit.test.clone().unwrap_or_default())).collect();
-    for Entry { program, test, verdict } in tally::read(run) {
-        let is_there = known.contains(&(program.clone(), test.clone()));
-        if !is_there {
+    let mut places: HashMap<(String, String), usize> = HashMap::new();
+    for (at, unit) in explained.iter().enumerate() {
+        places.insert((unit.program.clone(), unit.test.clone().unwrap_or_default()), at);
+    }
+    for Entry { program, test, verdict, took_ms } in tally::read(run) {
+        let output = printed::read(run, &program, &test).filter(|_| !verdict.is_fine());
+        let at = places.get(&(program.clone(), test.clone())).copied().unwrap_or_else(|| {
+            // Of tests without records only the tally knows.
             explained.push(Explained::without_records(program, test, verdict));
-        }
+            explained.len() - 1
+        });
+        (explained[at].took_ms, explained[at].output) = (took_ms, output);
     }
     Ok(explained)
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use libtest_mimic::{Failed, Trial};
 
 use crate::binary::{Binary, absolute, own, short_name};
-use crate::child::{self, Ended};
+use crate::child::{self, Ended, milliseconds};
 use crate::complaint::Complaint;
 use crate::doctestnames;
 use crate::ending::Ending;
@@ -162,7 +162,12 @@ fn outcome(harness: &Harness, name: &str, told: Result<Told, Complaint>) -> Resu
         Err(complaint) => {
             // The tally must not say less than what happened: this test has no verdict.
             let verdict = Verdict::None(complaint.what.clone());
-            let entry = Entry { program: short_name(&harness.program), test: name.to_string(), verdict };
+            let entry = Entry {
+                program: short_name(&harness.program),
+                test: name.to_string(),
+                verdict,
+                took_ms: None,
+            };
             let _ = tally::add(&harness.handover.run, &entry);
             return Err(complaint.to_string().into());
         }
@@ -196,7 +201,7 @@ fn run_once(
         let children = handover.children(program, &settings);
         handover.injection(&settings, settings.depth.once(), children).apply(&mut command, &unit.path);
     }
-    let Ended { pid, status, is_timed_out } = child::run(&mut command, settings.timeout)
+    let Ended { pid, status, is_timed_out, took } = child::run(&mut command, settings.timeout)
         .map_err(|error| Complaint::file("run", program, &error))?;
     let records = unit.read_records()?;
     let judged = judge(&records, handover.first_pid(pid), program, Some(status));
@@ -214,7 +219,9 @@ fn run_once(
             let _ = write!(std::io::stderr(), "\n{answer}");
         }
     }
-    let explained = explain_excused(&unit, records, verdict, rest, &handover.plan, &mut Symbols::default());
+    let mut explained =
+        explain_excused(&unit, records, verdict, rest, &handover.plan, &mut Symbols::default());
+    explained.took_ms = Some(milliseconds(took));
     ledger::add(&handover.run, &explained)?;
     if doctest.is_some() {
         // Rustdoc removes the program.

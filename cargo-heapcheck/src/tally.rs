@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     pub(crate) test: String,
     /// What is known.
     pub(crate) verdict: Verdict,
+    /// How long it ran, where that is known; a test that ran twice, both times together.
+    pub(crate) took_ms: Option<u64>,
 }
 
 impl Entry {
@@ -33,6 +35,7 @@ impl Entry {
             program: unit.program.clone(),
             test: unit.test.clone().unwrap_or_default(),
             verdict: unit.verdict.clone(),
+            took_ms: unit.took_ms,
         }
     }
 }
@@ -80,7 +83,8 @@ pub(crate) fn add(run: &Run, entry: &Entry) -> Result<(), Complaint> {
         _ => String::new(),
     };
     let name = entry.verdict.name();
-    let line = format!("{name}\t{}\t{}\t{reason}\t{}\n", entry.program, entry.test, one_of_tries());
+    let took = entry.took_ms.map(|took| took.to_string()).unwrap_or_default();
+    let line = format!("{name}\t{}\t{}\t{reason}\t{}\t{took}\n", entry.program, entry.test, one_of_tries());
     let added = OpenOptions::new()
         .create(true)
         .append(true)
@@ -130,7 +134,8 @@ fn read_line(line: &str) -> Option<Entry> {
         Verdict::None(parts.next()?),
     ];
     let verdict = verdicts.into_iter().find(|verdict| verdict.name() == name)?;
-    Some(Entry { program, test, verdict })
+    let took_ms = parts.nth(1).and_then(|took| took.parse().ok());
+    Some(Entry { program, test, verdict, took_ms })
 }
 
 #[cfg(test)]
@@ -141,7 +146,12 @@ mod tests {
     fn a_line_is_read_as_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let run = Run { path: folder.path().to_path_buf() };
-        let entry = |test: &str, verdict| Entry { program: "app".into(), test: test.into(), verdict };
+        let entry = |test: &str, verdict| Entry {
+            program: "app".into(),
+            test: test.into(),
+            verdict,
+            took_ms: Some(7).filter(|_| !test.is_empty()),
+        };
         let entries = [
             entry("a", Verdict::Clean),
             entry("b::c", Verdict::Leaked),

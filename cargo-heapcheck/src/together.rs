@@ -294,7 +294,7 @@ impl Outcomes<'_> {
         let program = short_name(&harness.program);
         if verdict != Verdict::Leaked {
             let name = test.unwrap_or_default().to_string();
-            tally::add(run, &Entry { program, test: name, verdict: verdict.clone() })?;
+            tally::add(run, &Entry { program, test: name, verdict: verdict.clone(), took_ms: None })?;
             self.keep_alive(number, test, &verdict, scopes)?;
             return Ok(verdict.is_fine());
         }

@@ -6,12 +6,13 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use heapcheck_rt::options::Stacks;
 use heapcheck_rt::record::{Found, Moment};
 
 use crate::binary::{Binary, short_name};
-use crate::child::{self, Ended};
+use crate::child::{self, Ended, milliseconds};
 use crate::complaint::Complaint;
 use crate::config::quantity::{Timeout, time};
 use crate::config::settings::Settings;
@@ -22,6 +23,7 @@ use crate::human;
 use crate::ledger;
 use crate::libtest::Asked;
 use crate::live::Live;
+use crate::printed;
 use crate::profile;
 use crate::run::Unit;
 use crate::symbols::Symbols;
@@ -62,6 +64,7 @@ struct Attempt {
     /// The verdict when all its leaks are excused.
     rest: Verdict,
     output: String,
+    took: Duration,
     /// Why it counts as failed, when that can't be seen from its output.
     why: String,
 }
@@ -81,9 +84,11 @@ impl Harness {
         let stacks = settings.first_stacks();
         let first = self.attempt(name, &number, is_ignored, &settings, stacks, self.asked.is_live)?;
         let mut remark = "";
+        let mut took = first.took;
         let last = if first.verdict == Verdict::Leaked && settings.has_second_phase() {
             let second =
                 self.attempt(name, &format!("{number}-full"), is_ignored, &settings, Stacks::Full, false)?;
+            took += second.took;
             if second.verdict == Verdict::Leaked || second.excuses()? {
                 first.unit.remove();
                 second
@@ -101,7 +106,15 @@ impl Harness {
             program: short_name(&self.program),
             test: name.to_string(),
             verdict: told.verdict.clone(),
+            took_ms: Some(milliseconds(took)),
         };
+        if !told.verdict.is_fine() {
+            // What it came to is told by the report of its leaks; of other failures it stands behind the output.
+            let is_reported = matches!(told.verdict, Verdict::Leaked | Verdict::None(_));
+            let why = if is_reported { "" } else { &told.text };
+            let text = format!("{}{why}", told.output);
+            printed::keep(&self.handover.run, &entry.program, name, &text);
+        }
         tally::add(&self.handover.run, &entry)?;
         Ok(told)
     }
@@ -155,11 +168,11 @@ impl Harness {
             }
             _ => verdict.clone(),
         };
-        Ok(Attempt { unit, verdict, rest, output: own_output(&output, name), why })
+        Ok(Attempt { unit, verdict, rest, output: own_output(&output, name), took: ended.took, why })
     }
 
     fn tell(&self, attempt: Attempt, remark: &str, is_kept: bool) -> Result<Told, Complaint> {
-        let Attempt { unit, verdict, rest, output, why } = attempt;
+        let Attempt { unit, verdict, rest, output, why, .. } = attempt;
         let answer = match &self.handover.plan.why {
             Some(pattern) if verdict != Verdict::Failed => why::answer(
                 pattern,

@@ -61,6 +61,10 @@ pub(crate) struct Explained {
     pub(crate) modules: Vec<Module<Vec<u8>>>,
     /// What was in use when its processes were checked for the last time, where that was recorded.
     pub(crate) in_use: Option<InUse>,
+    /// How long it ran, where that is known; a test that ran twice, both times together.
+    pub(crate) took_ms: Option<u64>,
+    /// What it printed, where it did not pass.
+    pub(crate) output: Option<String>,
     /// Leaks that do not count. They are not among `leaks`.
     pub(crate) excused: Vec<Excused>,
 }
@@ -81,6 +85,8 @@ impl Explained {
             notes: Vec::new(),
             modules: Vec::new(),
             in_use: None,
+            took_ms: None,
+            output: None,
             excused: Vec::new(),
         }
     }

@@ -80,6 +80,12 @@ pub(crate) struct Unit {
     /// The number of those blocks.
     #[serde(default)]
     pub(crate) in_use_blocks: Option<u64>,
+    /// How long it ran, both times together when it ran twice; null where that is not known.
+    #[serde(default)]
+    pub(crate) took_ms: Option<u64>,
+    /// What it printed, when it did not pass; of much text the beginning and the end.
+    #[serde(default)]
+    pub(crate) output: Option<String>,
 }
 
 /// What is known about a test.

@@ -64,6 +64,8 @@ fn unit_of(unit: Unit) -> Explained {
         leaked_blocks: unit.leaked_blocks,
         suppressed_bytes: unit.suppressed_bytes,
         in_use,
+        took_ms: unit.took_ms,
+        output: unit.output,
         ..Explained::without_records(unit.program, unit.name.unwrap_or_default(), verdict)
     }
 }

@@ -75,6 +75,8 @@ fn unit_of(unit: &Explained) -> Unit {
         suppressed_bytes: unit.suppressed_bytes,
         in_use_bytes: unit.in_use.as_ref().map(|in_use| in_use.bytes),
         in_use_blocks: unit.in_use.as_ref().map(|in_use| in_use.blocks),
+        took_ms: unit.took_ms,
+        output: unit.output.clone(),
     }
 }
 

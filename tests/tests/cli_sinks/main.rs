@@ -130,6 +130,18 @@ fn check_junit(text: &str) {
     assert_eq!(kind("tests::takes_too_long"), is("failure", "timeout"));
     assert_eq!(kind("tests::is_not_checked"), is("skipped", ""));
     assert_eq!(kind("leaves"), is("error", "no verdict"));
+    let time = |node: roxmltree::Node<'_, '_>| node.attribute("time").unwrap().parse::<f64>().unwrap();
+    let sums: f64 = suites.children().filter(|n| n.is_element()).map(time).sum();
+    assert!((time(suites) - sums).abs() < 0.01 && time(case("tests::takes_too_long")) >= 0.5, "{text}");
+    assert!(suites.descendants().filter(|n| n.has_tag_name("testcase")).all(|it| time(it) < 600.0));
+    let printed = |name: &str| {
+        let found = case(name).children().find(|n| n.has_tag_name("system-out"))?;
+        found.text().map(str::to_string)
+    };
+    assert_eq!(printed("tests::leaks").as_deref(), Some("about to leak\nin red\n"));
+    assert!(printed("tests::fails").unwrap().contains("<as> & \"it\" should"), "{text}");
+    assert_eq!(printed("tests::takes_too_long").unwrap().lines().next(), Some("it begins"), "{text}");
+    assert_eq!((printed("tests::clean"), printed("tests::is_excused")), (None, None));
     let leaks = case("tests::leaks");
     assert_eq!(leaks.attribute("classname"), Some("sinks"));
     let told: String = leaks.descendants().filter_map(|node| node.text()).collect();

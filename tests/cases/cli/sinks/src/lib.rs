@@ -26,6 +26,8 @@ mod tests {
 
     #[test]
     fn leaks() {
+        println!("about to leak");
+        eprintln!("\x1b[31min red\x1b[0m");
         super::lose(1001);
     }
 
@@ -51,6 +53,7 @@ mod tests {
 
     #[test]
     fn takes_too_long() {
+        println!("it begins");
         std::thread::sleep(std::time::Duration::from_secs(600));
     }
 }
