@@ -149,6 +149,9 @@ impl Testing {
     }
 
     fn home(&self) -> Result<Home, Complaint> {
+        if self.values_of("--target-dir").nth(1).is_some() {
+            return Err(Complaint::usage("`--target-dir` is given more than once"));
+        }
         let mut home = Home::of_package(self.value_of("--manifest-path").as_ref())?;
         if let Some(folder) = self.value_of("--target-dir") {
             home.path = absolute(Path::new(&folder)).join("heapcheck");

@@ -11,6 +11,31 @@ use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 
 use crate::complaint::Complaint;
 
+const COLOURS: &[&str] = &["auto", "always", "never"];
+const FORMATS: &[&str] = &["pretty", "terse", "json"];
+const NO_ORDER: &str = "each test runs in a process of its own, and their order changes nothing";
+const NO_TIMES: &str = "`--format junit --output FILE` before `--` tells the time of each test";
+
+/// A flag of libtest that can't be obeyed, and must not be ignored.
+fn refused(name: &str) -> Complaint {
+    Complaint::usage(format!(
+        "the test flag `{name}` has no meaning where each test runs in a process of its own"
+    ))
+}
+
+/// A value that is a word of a list.
+fn one_of(name: &str, value: String, words: &[&str]) -> Result<String, Complaint> {
+    match words.contains(&value.as_str()) {
+        true => Ok(value),
+        false if value == "junit" => Err(Complaint::usage("the test flag `--format junit` is not known")
+            .hint("say `--format junit --output FILE` before `--`, for heapcheck")),
+        false => Err(Complaint::usage(format!(
+            "the test flag `{name}` must be one of {}, not `{value}`",
+            words.join(", ")
+        ))),
+    }
+}
+
 /// What was asked of a harness.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
@@ -42,6 +67,8 @@ pub(crate) struct Asked {
     pub(crate) threads: Option<usize>,
     /// Where results are written, too.
     pub(crate) logfile: Option<String>,
+    /// Flags that change nothing here, each with the reason.
+    pub(crate) ignored_flags: Vec<(String, &'static str)>,
     /// What the harness of each test is told besides.
     pub(crate) passed_on: Vec<String>,
 }
@@ -75,13 +102,24 @@ impl Asked {
                 "--nocapture" | "--no-capture" => asked.is_live = true,
                 "--show-output" => asked.shows_output = true,
                 "--quiet" | "-q" => asked.is_quiet = true,
-                "--test" | "--force-run-in-process" | "--shuffle" | "--report-time" | "--ensure-time" => {}
+                "--test" | "--force-run-in-process" => {}
+                "--shuffle" => asked.ignored_flags.push((name.to_string(), NO_ORDER)),
+                "--shuffle-seed" => {
+                    value()?;
+                    asked.ignored_flags.push((name.to_string(), NO_ORDER));
+                }
+                "--report-time" => asked.ignored_flags.push((name.to_string(), NO_TIMES)),
+                "--ensure-time" => {
+                    return Err(refused(name).hint("say `--timeout TIME` before `--`, for heapcheck"));
+                }
+                "--fail-fast" => {
+                    return Err(refused(name).hint("`cargo heapcheck nextest run --fail-fast` has it"));
+                }
                 "--exclude-should-panic" => asked.passed_on.push(name.to_string()),
                 "--skip" => asked.skips.push(value()?),
-                "--color" => asked.color = Some(value()?),
-                "--format" => asked.format = Some(value()?),
+                "--color" => asked.color = Some(one_of(name, value()?, COLOURS)?),
+                "--format" => asked.format = Some(one_of(name, value()?, FORMATS)?),
                 "--logfile" => asked.logfile = Some(value()?),
-                "--shuffle-seed" => drop(value()?),
                 "-Z" => asked.passed_on.extend(["-Z".to_string(), value()?]),
                 "--test-threads" => {
                     let count = value()?;
@@ -119,7 +157,6 @@ impl Asked {
             exact: true,
             skip: names.iter().filter(|name| !self.selects(name)).cloned().collect(),
             test_threads: self.threads,
-            logfile: self.logfile.clone(),
             format: self.format.as_ref().map(|format| match format.as_str() {
                 "json" => FormatSetting::Json,
                 "terse" => FormatSetting::Terse,

@@ -5,6 +5,7 @@
 //! other program is run once, as it was called.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -72,7 +73,8 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
         return run_once(&handover, &program, Some(&doctestnames::of_single(&program)), arguments);
     }
     let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
-    let asked = Asked::read(&texts)?;
+    // What cargo says of a harness that ends with another status is of no use here.
+    let asked = Asked::read(&texts).map_err(|complaint| Complaint { ending: Ending::Failed, ..complaint })?;
     if asked.is_for_harness {
         let mut command = handover.command(&program);
         let error = command.args(arguments).exec();
@@ -127,6 +129,26 @@ fn run_one(harness: &Harness, name: &str) -> Result<u8, Complaint> {
     Ok(if told.verdict.is_fine() { Ending::Clean } else { Ending::Failed }.code())
 }
 
+/// The file that libtest writes besides: a line a test.
+struct Log(Option<File>);
+
+impl Log {
+    fn begin(path: Option<&str>) -> Result<Self, Complaint> {
+        let file = path.map(|path| (path, File::create(path)));
+        let opened = file.map(|(path, file)| {
+            file.map_err(|error| Complaint::file("write the log", Path::new(path), &error))
+        });
+        opened.transpose().map(Self)
+    }
+
+    fn add(&self, how: &str, test: &str) {
+        if let Some(mut file) = self.0.as_ref() {
+            // The results are on stdout as well.
+            let _ = file.write_all(format!("{how} {test}\n").as_bytes());
+        }
+    }
+}
+
 /// All tests that were asked for, each in its process.
 fn fan_out(harness: Harness) -> Result<u8, Complaint> {
     let tests = libtest::list(|| harness.plain(), &harness.program)?;
@@ -134,10 +156,17 @@ fn fan_out(harness: Harness) -> Result<u8, Complaint> {
     if asked.only_ignored || (!asked.includes_ignored && tests.iter().any(|(_, is_ignored)| *is_ignored)) {
         harness.handover.run.leave_out()?;
     }
+    for (flag, why) in &asked.ignored_flags {
+        eprintln!("warning: the test flag `{flag}` is ignored: {why}");
+    }
     let names: Vec<String> = tests.iter().map(|(name, _)| name.clone()).collect();
-    let will_run = tests.iter().filter(|(name, is_ignored)| {
-        asked.selects(name) && (asked.includes_ignored || *is_ignored == asked.only_ignored)
-    });
+    let selected: Vec<_> = tests.iter().filter(|(name, _)| asked.selects(name)).collect();
+    let will_run =
+        selected.iter().filter(|(_, is_ignored)| asked.includes_ignored || *is_ignored == asked.only_ignored);
+    let log = Arc::new(Log::begin(asked.logfile.as_deref())?);
+    if !asked.includes_ignored && !asked.only_ignored {
+        selected.iter().filter(|(_, is_ignored)| *is_ignored).for_each(|(name, _)| log.add("ignored", name));
+    }
     // With one thread mimic has written the name of a test before it runs, and what stands in that line has to stay.
     let has_room = !asked.is_live && !asked.is_quiet && asked.threads != Some(1);
     let progress = Arc::new(Progress::begin(will_run.count(), has_room));
@@ -145,10 +174,13 @@ fn fan_out(harness: Harness) -> Result<u8, Complaint> {
     let harness = Arc::new(harness);
     let trials = tests.into_iter().enumerate().map(|(number, (name, is_ignored))| {
         let (harness, progress, test) = (Arc::clone(&harness), Arc::clone(&progress), name.clone());
+        let log = Arc::clone(&log);
         let run = move || {
             let told = harness.run_test(&test, number, is_ignored);
             progress.ended(told.as_ref().is_ok_and(|told| told.verdict == Verdict::Leaked));
-            outcome(&harness, &test, told)
+            let outcome = outcome(&harness, &test, told);
+            log.add(if outcome.is_ok() { "ok" } else { "failed" }, &test);
+            outcome
         };
         Trial::test(name, run).with_ignored_flag(is_ignored)
     });

@@ -75,4 +75,9 @@ mod tests {
     fn leaks_in_a_thread() {
         std::thread::spawn(|| leak(1004)).join().unwrap();
     }
+
+    #[test]
+    fn speaks() {
+        println!("spoken");
+    }
 }

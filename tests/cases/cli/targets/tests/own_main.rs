@@ -1,0 +1,4 @@
+//! A test that is a program.
+fn main() {
+    targets::lose(7006);
+}
