@@ -14,7 +14,7 @@ use crate::fault;
 use crate::classes::{REQUEST_MAX, SIZES, aligned_class_of, class_of};
 use crate::heap::meta::Meta;
 use crate::heap::span::Span;
-use crate::limits::{BLOCK_MAX, CLEAR_INLINE};
+use crate::limits::{BLOCK_MAX, CLEAR_INLINE, REFILL_STACK_BYTES};
 use crate::scope;
 use crate::space::{BlockId, Slot};
 use crate::start::{self, out_of_memory};
@@ -118,6 +118,10 @@ fn take_after_refill(thread: &mut Thread, bytes: usize, class: usize, trace: u32
         0 => STORE.refill(&mut thread.cache, class),
         _ => STORE.refill_fresh(&mut thread.cache, class),
     };
+    if SCOPES.count() > 1 {
+        // Whoever counts blocks off arrives at the one behind them, which another thread will get.
+        arch::clear_below::<REFILL_STACK_BYTES>();
+    }
     if filled.is_err() {
         return out_of_memory();
     }

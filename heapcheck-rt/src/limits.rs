@@ -107,3 +107,14 @@ pub const CLEAR_INLINE: usize = 256;
 /// While the heap has not been larger than this, threads in scopes get blocks that were never used before; above it, the
 /// ones that were freed first. A test takes a few kilobytes of each size that it uses.
 pub const FRESH_BYTES: usize = 64 << 20;
+
+/// Bytes of the stack that are overwritten after a check: its frames take 24 KiB.
+pub const CHECK_STACK_BYTES: usize = 32 << 10;
+
+/// Bytes of its stack that a thread overwrites when it begins and when it ends: glibc gives back to the kernel what lies
+/// deeper than 16 KiB on the stack of a thread that has ended (`advise_stack_range`). A stack below twice this is left alone.
+pub const USED_STACK_BYTES: usize = 24 << 10;
+
+/// Bytes of the stack that are overwritten after free blocks were fetched or the heap has grown: the frames of that take
+/// less.
+pub const REFILL_STACK_BYTES: usize = 1 << 10;

@@ -8,6 +8,8 @@
 //! # Safety
 //! The real functions are called with the arguments that the program gave them.
 
+use crate::arch;
+use crate::limits::USED_STACK_BYTES;
 use crate::start;
 use crate::starts::{self, Start};
 use crate::state::{SCOPES, STORE, THREADS, THREAD_KEY};
@@ -33,6 +35,7 @@ fn on_create(thread: *mut usize, attributes: *const c_void, routine: usize, argu
     };
     let (scope, turn) = tenancy::prepare_start(creator);
     let Ok(start) = starts::take(routine, argument, (scope, turn)) else { return sys::EAGAIN };
+    start.has_room.store(u32::from(has_room(attributes)), Relaxed);
     // SAFETY: the trampoline takes the record.
     let outcome = unsafe { create(thread, attributes, trampoline, start as *const Start as usize) };
     if outcome != 0 {
@@ -42,10 +45,19 @@ fn on_create(thread: *mut usize, attributes: *const c_void, routine: usize, argu
     outcome
 }
 
-/// The first function of every thread.
+/// The first function of every thread. Its frame is small: what lies below it is cleared before it is used.
 extern "C-unwind" fn trampoline(record: usize) -> usize {
     // SAFETY: `on_create` passed a record that is ours until it is given back.
     let start = unsafe { &*(record as *const Start) };
+    clear_used_stack(start.has_room.load(Relaxed) != 0);
+    let (function, argument) = begin(start);
+    let result = function(argument);
+    keep_result(result);
+    result
+}
+
+#[inline(never)]
+fn begin(start: &'static Start) -> (Routine, usize) {
     let function = start.function.load(Acquire);
     let argument = start.argument.load(Relaxed);
     if let Some(thread) = start::attach() {
@@ -55,9 +67,24 @@ extern "C-unwind" fn trampoline(record: usize) -> usize {
     }
     starts::give_back(start);
     // SAFETY: the program gave this function for exactly this.
-    let result = unsafe { core::mem::transmute::<usize, Routine>(function) }(argument);
-    keep_result(result);
-    result
+    (unsafe { core::mem::transmute::<usize, Routine>(function) }, argument)
+}
+
+/// Clears the stack below, when there are scopes: libc hands out the stacks of threads that have ended, and what those had
+/// lost is still on them. Done by a thread that ends, so that the next one does not begin among such words, and by the one
+/// that begins, because a thread that is stopped while it ends has its registers written below its frames.
+fn clear_used_stack(has_room: bool) {
+    if has_room && SCOPES.count() > 1 {
+        arch::clear_below::<USED_STACK_BYTES>();
+    }
+}
+
+/// Whether the stack of a thread with these attributes has room to be cleared.
+fn has_room(attributes: *const c_void) -> bool {
+    let mut bytes = usize::MAX;
+    // SAFETY: the program passes attributes that were set up, or null; the result is ours.
+    let found = attributes.is_null() || unsafe { libc::pthread_attr_getstacksize(attributes, &mut bytes) } == 0;
+    found && bytes >= 2 * USED_STACK_BYTES
 }
 
 /// Asks libc for the bounds of the calling thread's stack. Not possible inside malloc: libc allocates for it.
@@ -100,27 +127,16 @@ extern "C" fn on_end(_: *mut c_void) {
     if thread.rounds < ROUNDS {
         return watch_end(thread);
     }
-    tenancy::end(thread);
-    clear_stack_below(thread);
-    STORE.empty(&mut thread.cache);
-    THREADS.leave(thread);
+    end(thread);
+    let has_room = thread.capture.stack_end - thread.capture.stack_low >= 2 * USED_STACK_BYTES;
+    clear_used_stack(has_room);
 }
 
-/// Overwrites what the thread has left on its stack, when there are scopes: libc gives the stack to the next thread,
-/// whose frames have gaps, and a word in a gap would keep alive what this thread has lost. What lies deeper libc gives back
-/// to the kernel itself (glibc, `advise_stack_range`).
 #[inline(never)]
-fn clear_stack_below(thread: &Thread) {
-    const BYTES: usize = 24 << 10;
-    #[inline(never)]
-    fn clear() {
-        let mut below = [0u8; BYTES];
-        core::hint::black_box(&mut below);
-    }
-    let low = thread.capture.stack_low;
-    if low != 0 && SCOPES.count() > 1 && crate::arch::stack_pointer() > low + BYTES + 4096 {
-        clear();
-    }
+fn end(thread: &mut Thread) {
+    tenancy::end(thread);
+    STORE.empty(&mut thread.cache);
+    THREADS.leave(thread);
 }
 
 fn keep_result(result: usize) {

@@ -20,6 +20,8 @@ pub(crate) struct Start {
     pub(crate) scope: AtomicU32,
     /// Which of the threads that run one after the other it is; 0: it waits for nobody.
     pub(crate) turn: AtomicU32,
+    /// Its stack has room to be cleared; see `pthreads`.
+    pub(crate) has_room: AtomicU32,
     pub(crate) function: AtomicUsize,
     pub(crate) argument: AtomicUsize,
 }

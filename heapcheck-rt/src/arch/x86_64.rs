@@ -206,6 +206,27 @@ pub(crate) unsafe fn clear_16(address: usize) {
     unsafe { (address as *mut __m128i).write_volatile(_mm_setzero_si128()) };
 }
 
+/// Clears the registers that a function need not keep (System V ABI x86-64, 3.2.1), as far as code for plain x86-64 uses
+/// them.
+#[inline(always)]
+pub(crate) fn clear_scratch_registers() {
+    // SAFETY: the compiler is told of each.
+    unsafe {
+        asm!(
+            "pxor xmm0, xmm0", "pxor xmm1, xmm1", "pxor xmm2, xmm2", "pxor xmm3, xmm3",
+            "pxor xmm4, xmm4", "pxor xmm5, xmm5", "pxor xmm6, xmm6", "pxor xmm7, xmm7",
+            "pxor xmm8, xmm8", "pxor xmm9, xmm9", "pxor xmm10, xmm10", "pxor xmm11, xmm11",
+            "pxor xmm12, xmm12", "pxor xmm13, xmm13", "pxor xmm14, xmm14", "pxor xmm15, xmm15",
+            "xor ecx, ecx", "xor edx, edx", "xor esi, esi", "xor edi, edi",
+            "xor r8d, r8d", "xor r9d, r9d", "xor r10d, r10d", "xor r11d, r11d",
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _, out("xmm5") _, out("xmm6") _,
+            out("xmm7") _, out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _, out("xmm12") _,
+            out("xmm13") _, out("xmm14") _, out("xmm15") _, out("rcx") _, out("rdx") _, out("rsi") _, out("rdi") _,
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _, options(nomem, nostack),
+        );
+    }
+}
+
 /// Returns from a signal handler (rt_sigreturn(2)); only the kernel may jump here.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn signal_return() {

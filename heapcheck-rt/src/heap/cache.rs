@@ -208,7 +208,8 @@ impl Store {
     }
 
     /// The same for a thread in a scope: while the heap is small, with blocks that nobody has used before. Whoever had a block
-    /// may have left its address on a stack, and such a word would hide that the block is lost.
+    /// may have left its address on a stack, and such a word would hide that the block is lost. The first block of a span
+    /// is not among them if there is a second: its address is that of the span, which is computed for every other one.
     #[cold]
     #[inline(never)]
     pub(crate) fn refill_fresh(&self, cache: &mut Cache, class: usize) -> Result<(), OutOfMemory> {
@@ -240,7 +241,7 @@ impl Store {
             self.take_spare(inner, bin, class, batch);
         }
         if bin.is_empty() {
-            self.take_unused(inner, bin, class, batch)?;
+            self.take_unused(inner, bin, class, batch, only_unused)?;
         }
         // What comes last is handed out first: the lowest address.
         bin.blocks().reverse();
@@ -270,11 +271,23 @@ impl Store {
         bin: &mut Bin,
         class: usize,
         batch: usize,
+        but_first: bool,
     ) -> Result<(), OutOfMemory> {
         let blocks = blocks_of_span(class);
         if inner.left == 0 {
             inner.span = self.pages.take_small(class, SIZES[class], magic(SIZES[class]), blocks)?;
             inner.left = blocks;
+        }
+        if but_first && inner.left == blocks && blocks > 1 {
+            let number = inner.span;
+            self.spans.number(number).carved.store(1, Relaxed);
+            self.put_back(
+                inner,
+                class,
+                self.spans.address_of(number),
+                self.spans.number(number).first.load(Relaxed),
+            );
+            inner.left -= 1;
         }
         let (size, from) = (SIZES[class] as usize, blocks - inner.left);
         let span = self.spans.number(inner.span);

@@ -11,7 +11,8 @@
 use super::meta::Meta;
 use super::span::{FREE, LARGE, REST, SMALL, Span, Spans};
 use super::spare::MAP_WORDS;
-use crate::limits::{RETAIN_BYTES, RETAIN_RUN_BYTES, SPAN_BYTES};
+use crate::arch;
+use crate::limits::{REFILL_STACK_BYTES, RETAIN_BYTES, RETAIN_RUN_BYTES, SPAN_BYTES};
 use crate::lock::Lock;
 use crate::region::{DESCRIPTOR_BYTES, Region};
 use crate::space::{BlockId, OutOfMemory};
@@ -268,6 +269,14 @@ impl Pages {
     }
 
     fn grow_top(&self, run: usize) -> Result<usize, OutOfMemory> {
+        let grown = self.grow_top_from_here(run);
+        // The end of these spans is where the first block of the next one will lie.
+        arch::clear_below::<REFILL_STACK_BYTES>();
+        grown
+    }
+
+    #[inline(never)]
+    fn grow_top_from_here(&self, run: usize) -> Result<usize, OutOfMemory> {
         let top = self.spans.top().max(self.spans.start());
         let end = run.checked_mul(SPAN_BYTES).and_then(|bytes| top.checked_add(bytes)).ok_or(OutOfMemory)?;
         let number = self.spans.number_of(top);

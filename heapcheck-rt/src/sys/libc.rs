@@ -56,6 +56,7 @@ unsafe extern "C" {
     ) -> c_int;
     pub(crate) fn pthread_key_create(key: *mut u32, destructor: Option<extern "C" fn(*mut c_void)>) -> c_int;
     pub(crate) fn pthread_getattr_np(thread: usize, attributes: *mut [u64; 16]) -> c_int;
+    pub(crate) fn pthread_attr_getstacksize(attributes: *const c_void, bytes: *mut usize) -> c_int;
     pub(crate) fn pthread_attr_getstack(
         attributes: *const [u64; 16],
         low: *mut usize,
