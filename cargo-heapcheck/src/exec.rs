@@ -12,7 +12,7 @@ use crate::complaint::Complaint;
 use crate::config::plan::Plan;
 use crate::config::settings::Settings;
 use crate::ending::Ending;
-use crate::excuse::explain_excused;
+use crate::excuse::{self, explain_excused};
 use crate::home::Home;
 use crate::human;
 use crate::injection::Injection;
@@ -81,13 +81,13 @@ impl Exec {
         ledger::add(&run, &explained)?;
         tally::add(&run, &Entry::of(&explained))?;
         if explained.verdict != Verdict::Clean || !explained.excused.is_empty() {
-            let more = if explained.verdict == Verdict::Leaked { human::more() } else { String::new() };
-            eprint!("\n{}{more}", human::render(&explained, look));
+            eprint!("\n{}", human::render(&explained, look));
         }
         if explained.verdict == Verdict::Leaked {
             profile::write_unit(&run, &explained);
             profile::write_all(&run, std::slice::from_ref(&explained));
             eprint!("{}", profile::hint(&run.link(), "cargo heapcheck report"));
+            eprint!("{}", excuse::suggestion(std::slice::from_ref(&explained)));
         }
         if let (Some(pattern), Some(answers)) = (&self.plan.why, answers) {
             let text = if answers.is_empty() { why::no_match(pattern) } else { why::render(&answers, look) };

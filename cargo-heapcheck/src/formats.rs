@@ -7,7 +7,7 @@ use crate::explain::Explained;
 use crate::look::Look;
 use crate::profile::{Kind, Selection};
 use crate::sinks::root::Root;
-use crate::{human, json, sinks};
+use crate::{excuse, human, json, sinks};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -47,7 +47,10 @@ impl Format {
     /// looks.
     pub(crate) fn render(self, units: &[Explained], selection: &Selection, look: Look) -> Vec<u8> {
         let text = match self {
-            Self::Human => units.iter().map(|unit| human::render(unit, look)).collect::<Vec<_>>().join("\n"),
+            Self::Human => {
+                let told: Vec<String> = units.iter().map(|unit| human::render(unit, look)).collect();
+                told.join("\n") + &excuse::suggestion(units)
+            }
             Self::Json => json::render(units),
             Self::Junit => sinks::junit::render(units),
             Self::Sarif => sinks::sarif::render(units, &Root::find()),

@@ -41,13 +41,14 @@ fn every_viewer_reads_what_a_run_leaves() {
 
 /// The report names the commands for what is installed, and one that needs nothing.
 fn check_hint(stderr: &str, folder: &str, named: &str) {
-    let (_, hint) = stderr.split_once("heapcheck: to look at it").expect(stderr);
-    let mut wanted =
-        format!(", with profiles from {folder}:\n    cargo heapcheck report{named} --format html --open\n");
-    if find_program("go").is_some() && find_program("pprof").is_none() {
+    let (_, hint) = stderr.split_once("heapcheck: to look closer:\n").expect(stderr);
+    let mut wanted = format!(
+        "    cargo heapcheck report{named} -v\n    cargo heapcheck report{named} --format html --open\n"
+    );
+    let has = |name: &str| find_program(name).is_some();
+    if !has("pprof") && has("go") {
         wanted += &format!("    go tool pprof -http=: {folder}/all.pb.gz\n");
-    }
-    if find_program("google-pprof").is_some() {
+    } else if !has("pprof") && has("google-pprof") {
         wanted += &format!("    google-pprof --text --show_bytes {folder}/all.names.heap\n");
     }
     assert!(hint.starts_with(&wanted), "{hint}\nwanted: {wanted}");
@@ -450,7 +451,7 @@ fn the_page_of_a_clean_run_has_no_error() {
     compile(&fixture, "clean.c", &[]);
     let output = run(&fixture, "exec -- ./clean");
     assert_eq!(output.status.code(), Some(0));
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("to look at it"), "{output:?}");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("to look closer"), "{output:?}");
     let last = fixture.path().join("cache/heapcheck/last");
     assert!(last.exists() && !last.join("all.pb.gz").exists());
     assert_eq!(run(&fixture, "report --format html -o page.html").status.code(), Some(0));
@@ -467,7 +468,7 @@ fn the_command_that_is_told_works_from_elsewhere() {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(23), "{output:?}");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let (_, line) = told.split_once("    cargo heapcheck report ").expect(&told);
+    let (_, line) = told.split_once(" -v\n    cargo heapcheck report ").expect(&told);
     let line = line.lines().next().unwrap().replace("html --open", "json");
     let mut command = fixture.command(&format!("report {line}"));
     let report: Value = serde_json::from_slice(&command.current_dir("/").output().unwrap().stdout).unwrap();

@@ -21,8 +21,6 @@ use crate::verdict::{Verdict, fails_by_attribute};
 
 const BY_ATTRIBUTE: &str =
     "its `#[heapcheck]` judges inside the test: there only `leak:` files of suppressions count";
-/// Leaks for which a suppression is suggested; the rest follows from them often enough.
-const SUGGESTIONS_MAX: usize = 3;
 
 /// Explains the records of a unit, and excuses what the plan excuses. `rest` is the verdict when no leak is left.
 pub(crate) fn explain_excused(
@@ -169,23 +167,17 @@ fn accept_known(unit: &mut Explained, known: &[Known]) {
     }
 }
 
-/// The suppressions that a person may paste for the leaks of a unit.
-pub(crate) fn suggestions(unit: &Explained) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    for leak in unit.leaks.iter().filter(|leak| !leak.is_owned) {
-        let function = leak.own.map(|own| leak.trace[own].function.as_str());
-        let text = Suppression::suggest(function, leak.kind, leak.allocated.as_deref());
-        if !texts.contains(&text) && texts.len() < SUGGESTIONS_MAX {
-            texts.push(text);
-        }
-    }
-    let mut told = String::new();
-    if !texts.is_empty() {
-        told.push_str(
-            "heapcheck: hint: a leak that has to stay can be excused in `.config/heapcheck.toml`:\n",
-        );
-    }
-    for line in texts.iter().flat_map(|text| text.lines()) {
+/// A suppression that a person may paste, for the heaviest leak of all: the others are excused by such a one of their own.
+pub(crate) fn suggestion(units: &[Explained]) -> String {
+    let leaks = units.iter().filter(|unit| unit.verdict == Verdict::Leaked).flat_map(|unit| &unit.leaks);
+    let heaviest = leaks.filter(|leak| !leak.is_owned && counts(leak)).max_by_key(|leak| {
+        // Of equal ones the one that is told first.
+        (leak.bytes + leak.retained_bytes, std::cmp::Reverse(&leak.signature))
+    });
+    let Some(leak) = heaviest else { return String::new() };
+    let function = leak.own.map(|own| leak.trace[own].function.as_str());
+    let mut told = "heapcheck: to excuse a leak that has to stay, in `.config/heapcheck.toml`:\n".to_string();
+    for line in Suppression::suggest(function, leak.kind, leak.allocated.as_deref()).lines() {
         let _ = writeln!(told, "    {line}");
     }
     told

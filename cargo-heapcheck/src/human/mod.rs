@@ -15,7 +15,6 @@ use std::fmt::Write;
 use heapcheck_rt::foreign::Reason;
 use heapcheck_rt::record::LeakKind;
 
-use crate::excuse;
 use crate::excused::sums;
 use crate::explain::{Explained, Explanation};
 use crate::figures::{bytes, counted};
@@ -65,7 +64,6 @@ pub(crate) fn render(unit: &Explained, look: Look) -> String {
         leak::title(&mut text, NOTE, "note", &excused.told(), look);
     }
     text.push_str(&summary(unit));
-    text.push_str(&excuse::suggestions(unit));
     if let Verdict::None(reason) = &unit.verdict
         && let Some(hint) = hint(reason)
     {
@@ -79,12 +77,6 @@ pub(crate) fn leak(leak: &Explanation, look: Look) -> String {
     let mut text = String::new();
     leak::render(&mut text, leak, look);
     text
-}
-
-/// Where more is found about what was just told.
-pub(crate) fn more() -> String {
-    "heapcheck: hint: `cargo heapcheck report -v` tells it again with all frames, `--format json` for machines\n"
-        .to_string()
 }
 
 /// The last line: what it came to.

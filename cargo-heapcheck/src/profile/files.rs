@@ -88,28 +88,25 @@ fn stem(program: &str, test: Option<&str>) -> String {
     }
 }
 
-/// Tells how to look at the profiles in `folder`; nothing when there are none. `report` is the command that tells the run
-/// again.
+/// Tells how to look closer at what leaked, on the terminal, as a page, and with whichever pprof is installed for the profiles
+/// in `folder`. `report` is the command that tells the run again.
 pub(crate) fn hint(folder: &Path, report: &str) -> String {
-    if !folder.join(format!("{ALL}.{}", Kind::Pprof.end())).exists() {
-        return String::new();
-    }
-    let file = |kind: Kind| shown(&folder.join(format!("{ALL}.{}", kind.end())).to_string_lossy());
+    let file = |kind: Kind| quoted(&shown(&folder.join(format!("{ALL}.{}", kind.end())).to_string_lossy()));
     let mut text =
-        format!("heapcheck: to look at it, with profiles from {}:\n", shown(&folder.to_string_lossy()));
-    let mut commands = vec![format!("{report} --format html --open")];
-    match find("pprof").map(|path| is_perl(&path)) {
-        Some(true) => commands.push(format!("pprof --text --show_bytes {}", quoted(&file(Kind::HeapNames)))),
-        Some(false) => commands.push(format!("pprof -http=: {}", quoted(&file(Kind::Pprof)))),
-        None if find("go").is_some() => {
-            commands.push(format!("go tool pprof -http=: {}", quoted(&file(Kind::Pprof))));
+        format!("heapcheck: to look closer:\n    {report} -v\n    {report} --format html --open\n");
+    let is_old = find("pprof").map(|path| is_perl(&path));
+    let viewer = match is_old {
+        Some(true) => Some(format!("pprof --text --show_bytes {}", file(Kind::HeapNames))),
+        Some(false) => Some(format!("pprof -http=: {}", file(Kind::Pprof))),
+        None if find("go").is_some() => Some(format!("go tool pprof -http=: {}", file(Kind::Pprof))),
+        None if find("google-pprof").is_some() => {
+            Some(format!("google-pprof --text --show_bytes {}", file(Kind::HeapNames)))
         }
-        None => {}
+        None => None,
+    };
+    if let Some(viewer) = viewer.filter(|_| folder.join(format!("{ALL}.{}", Kind::Pprof.end())).exists()) {
+        text.push_str(&format!("    {viewer}\n"));
     }
-    if find("google-pprof").is_some() {
-        commands.push(format!("google-pprof --text --show_bytes {}", quoted(&file(Kind::HeapNames))));
-    }
-    commands.iter().for_each(|command| text.push_str(&format!("    {command}\n")));
     text
 }
 
