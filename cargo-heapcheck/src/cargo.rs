@@ -90,10 +90,13 @@ impl Testing {
         if interrupted.is_some() {
             eprintln!("\nheapcheck: interrupted; this is what is known so far");
         }
+        if !status.success() && self.verb[0] == "nextest" && !has_nextest() {
+            eprintln!("hint: `cargo install --locked cargo-nextest` installs it");
+        }
         if let Some(pattern) = plan.why.as_deref().filter(|_| !why::was_answered(&run)) {
             eprint!("{}", why::no_match(pattern));
         }
-        let ending = sum_up(&run, status.success());
+        let ending = sum_up(&run, status.success(), self.runs_tests());
         let units = explain_run(&run, &mut Symbols::default())?;
         report::keep(&run, &units)?;
         let has_leaked = tally::read(&run).iter().any(|entry| entry.verdict == Verdict::Leaked);
@@ -171,6 +174,14 @@ impl Testing {
     fn cargo_flags(&self) -> &[OsString] {
         let end = self.arguments.iter().position(|argument| argument == "--").unwrap_or(self.arguments.len());
         &self.arguments[..end]
+    }
+
+    /// Whether something is to be run, not only built or listed.
+    fn runs_tests(&self) -> bool {
+        let (flags, of_harness) = self.arguments.split_at(self.cargo_flags().len());
+        let has = |part: &[OsString], names: &[&str]| part.iter().any(|word| names.iter().any(|n| word == n));
+        let is_run = self.verb[0] != "nextest" || self.verb.get(1).is_some_and(|verb| verb == "run");
+        is_run && !has(flags, &["--no-run", "--help", "-h"]) && !has(of_harness, &["--list", "--help", "-h"])
     }
 
     /// The value of a flag of cargo.
@@ -362,8 +373,15 @@ fn runner_config(config: &CargoConfig, target: &str, own: &Path) -> Result<Strin
 /// Tests that leaked are named up to here; harnesses have named all.
 const LEAKED_MAX: u64 = 12;
 
+/// Whether cargo knows nextest.
+fn has_nextest() -> bool {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let output = cargo.args(["nextest", "--version"]).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
 /// Says what the run came to.
-fn sum_up(run: &Run, has_cargo_passed: bool) -> Ending {
+fn sum_up(run: &Run, has_cargo_passed: bool, runs_tests: bool) -> Ending {
     let entries = tally::read(run);
     let counts = Counts::of(&entries);
     let ending = match counts {
@@ -374,7 +392,7 @@ fn sum_up(run: &Run, has_cargo_passed: bool) -> Ending {
         _ => Ending::Clean,
     };
     if entries.is_empty() {
-        if has_cargo_passed {
+        if has_cargo_passed && runs_tests {
             eprintln!("heapcheck: no test ran");
         }
         return ending;

@@ -82,7 +82,12 @@ fn refused_by_cargo(error: &cargo_metadata::Error) -> Complaint {
         }
         other => other.to_string(),
     };
-    Complaint::usage(text).hint("name a package with `--manifest-path`, or go into its folder")
+    let is_elsewhere =
+        ["could not find `Cargo.toml`", "does not exist"].iter().any(|part| text.contains(part));
+    match is_elsewhere {
+        true => Complaint::usage(text).hint("name a package with `--manifest-path`, or go into its folder"),
+        false => Complaint::usage(text),
+    }
 }
 
 fn cache() -> PathBuf {

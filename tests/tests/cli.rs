@@ -104,6 +104,11 @@ fn bad_input_is_told_with_the_next_step() {
     fixture.check("missing_manifest", "test --manifest-path missing/Cargo.toml");
     fixture.check("does_not_compile", "test --lib");
     fixture.check("unknown_cargo_flag", "test --frobnicate");
+    fixture.check("missing_target", "test --test missing");
+    fs::create_dir(fixture.path().join(".cargo")).unwrap();
+    fs::write(fixture.path().join(".cargo/config.toml"), "build = [").unwrap();
+    fixture.check("broken_cargo_config", "test");
+    fs::remove_dir_all(fixture.path().join(".cargo")).unwrap();
     let mut command = scrubbed(tool(), fixture.path());
     fixture.check_command(
         "runner_by_hand",

@@ -85,13 +85,25 @@ fn each_leak_fails_its_own_test() {
 }
 
 #[test]
+fn without_nextest_the_way_to_it_is_told() {
+    let fixture = Fixture::new("nextest");
+    // A cargo that finds nothing but what it brings along.
+    let mut command = fixture.command("nextest run");
+    let bin = std::path::PathBuf::from(env!("CARGO"));
+    command.env("PATH", bin.parent().unwrap()).env("CARGO_HOME", fixture.path().join("nobody"));
+    let seen = Seen::of(command.output().unwrap());
+    assert_eq!(seen.code, Some(101), "{}", seen.stderr);
+    assert!(seen.stderr.contains("hint: `cargo install --locked cargo-nextest`"), "{}", seen.stderr);
+}
+
+#[test]
 fn lists_are_nextests_own() {
     let Some(fixture) = fixture() else { return };
     let ours = run(&fixture, "nextest list");
     let mut plain = scrubbed(Path::new("cargo"), fixture.path());
     let plain = Seen::of(plain.args(["nextest", "list"]).output().unwrap());
     assert_eq!((ours.code, &ours.stdout), (Some(0), &plain.stdout), "{}", ours.stderr);
-    assert!(ours.stdout.contains("tests::leaks"));
+    assert!(ours.stdout.contains("tests::leaks") && !ours.stderr.contains("no test ran"), "{}", ours.stderr);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! checked.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::SystemTime;
 
 use heapcheck_tests::fixture::{Fixture, scrubbed};
 use heapcheck_tests::shelf::find_program;
@@ -95,7 +97,7 @@ fn the_target_of_the_configuration_is_checked() {
         world(&format!("[build]\ntarget = '{TARGET}'\n[target.{TARGET}]\nrunner = 'tools/run given'"));
     check(&fixture, "", &[], "runner `given`");
     let folder = Command::new("rustc").args(["--print=target-libdir", "--target", MUSL]).output().unwrap();
-    if !std::path::Path::new(text(&folder.stdout).trim()).is_dir() {
+    if !Path::new(text(&folder.stdout).trim()).is_dir() {
         eprintln!("skipped: the target {MUSL} is not installed");
         return;
     }
@@ -155,7 +157,7 @@ fn wrappers_of_rustc_see_our_flags_too() {
 }
 
 /// How the functions of a library are mangled in a program of the fixture.
-fn manglings(program: &std::path::Path) -> (bool, bool) {
+fn manglings(program: &Path) -> (bool, bool) {
     let bytes = fs::read(program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     (has(b"_ZN4part4lose"), has(b"4part4lose") && !has(b"_ZN4part4lose"))
@@ -220,6 +222,68 @@ fn sccache_never_mixes_the_builds() {
     ask("--stop-server");
     let hits = statistics.lines().find_map(|line| line.strip_prefix("Cache hits")).unwrap_or_default();
     assert!(hits.trim().parse().is_ok_and(|hits: u32| hits >= 2), "{statistics}");
+}
+
+/// Every file below a folder but ours, with its size and when it was written.
+fn files(folder: &Path) -> Vec<(PathBuf, u64, SystemTime)> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let (path, metadata) = (entry.path(), entry.metadata().unwrap());
+            match metadata.is_dir() {
+                true if path.ends_with("heapcheck") => {}
+                true => folders.push(path),
+                false => files.push((path, metadata.len(), metadata.modified().unwrap())),
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn the_builds_of_plain_cargo_stay_as_they_are() {
+    let check = |config: &str, variables: &[(&str, &str)], folders: &[&str]| {
+        let fixture = world(config);
+        let cargo = |line: &str| {
+            let mut command = scrubbed("cargo".as_ref(), fixture.path());
+            let output = command.args(line.split(' ')).envs(variables.iter().copied()).output().unwrap();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            text(&output.stderr)
+        };
+        let seen = || folders.iter().flat_map(|name| files(&fixture.path().join(name))).collect::<Vec<_>>();
+        cargo("test --no-run -q");
+        cargo("build -q");
+        let before = seen();
+        for line in ["test --lib only_the_test", "test --doc", "run -q"] {
+            let output = fixture.command(line).envs(variables.iter().copied()).output().unwrap();
+            assert!(matches!(output.status.code(), Some(0 | 23)), "{line}: {}", text(&output.stderr));
+        }
+        // Cargo notes when it has used a build.
+        let same = |(path, ..): &&(PathBuf, u64, SystemTime)| {
+            !path.ends_with(".cargo-lock") && !path.ends_with(".rustc_info.json")
+        };
+        let after = seen();
+        assert_eq!(
+            before.iter().filter(same).collect::<Vec<_>>(),
+            after.iter().filter(same).collect::<Vec<_>>()
+        );
+        assert!(fixture.path().join(folders[0]).join("heapcheck/last").exists());
+        for line in ["build -v", "test --no-run -v"] {
+            let said = cargo(line);
+            assert!(
+                said.contains("Fresh") && !said.contains("Compiling") && !said.contains("Dirty"),
+                "{said}"
+            );
+        }
+        fixture
+    };
+    check("", &[], &["target"]);
+    let fixture = check("", &[("CARGO_TARGET_DIR", "named")], &["named"]);
+    assert!(!fixture.path().join("target").exists());
+    check("[build]\nbuild-dir = 'between'", &[], &["target", "between"]);
+    check("[build]\ntarget-dir = 'configured'", &[], &["configured"]);
 }
 
 #[test]
