@@ -13,6 +13,9 @@ fn the_way_to_a_block_begins_at_what_a_person_knows() {
     fixture.check("thread_local", "run --quiet --why Box<Note>");
     fixture.check("by_line", "run --quiet --why src/main.rs:37");
     fixture.check("by_function", "run --quiet --why build_chain");
+    fixture.check("field_of_a_static", "run --quiet --why Box<Paper>");
+    fixture.check("variant_in_a_static", "run --quiet --why Lamp");
+    fixture.check("field_of_a_thread_local", "run --quiet --why Vec<u128>");
     fixture.check("nothing_matches", "run --quiet --why Gust");
     fixture.check("empty_pattern", "run --quiet --why=");
 }
@@ -67,7 +70,7 @@ fn roots_that_only_c_has_are_named_too() {
     let fixture = Fixture::new("alive");
     let include = concat!("-I", env!("CARGO_MANIFEST_DIR"), "/../heapcheck-rt/include");
     compile(&fixture, "keys.c", &[include, "-pthread"]);
-    for step in ["of_first_key", "of_last_key", "of_register", "of_region", "of_thread_local"] {
+    for step in ["of_first_key", "of_last_key", "of_register", "of_region", "of_static", "of_thread_local"] {
         fixture.check(step, &format!("exec --why {step} -- ./keys"));
     }
 }

@@ -238,7 +238,12 @@ fn choose(mut found: Vec<Found>, target: Option<&str>) -> Option<Vec<Step>> {
 
 /// Writes a path; `short` spells types.
 pub(crate) fn write(steps: &[Step], short: &mut dyn FnMut(&str) -> String) -> String {
-    let mut text = String::new();
+    write_behind("", steps, short)
+}
+
+/// Writes a path that begins in something with a name of its own.
+pub(crate) fn write_behind(name: &str, steps: &[Step], short: &mut dyn FnMut(&str) -> String) -> String {
+    let mut text = name.to_string();
     for step in steps {
         match step {
             Step::Type(name) if text.is_empty() => text = short(name),

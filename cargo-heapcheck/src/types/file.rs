@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use gimli::{AttributeValue, DwAt, DwTag, Reader, UnitOffset, constants as dw};
+use gimli::{AttributeValue, DwAt, DwTag, Operation, Reader, UnitOffset, constants as dw};
 
 use crate::types::sections::{Bytes, Dwarf, Package, Unit, read_dwarf, read_package, read_split};
 
@@ -199,16 +199,37 @@ impl File {
         self.crates[at].clone()?
     }
 
-    fn read_crate(&mut self, number: u32) -> Option<(String, String)> {
+    /// The units whose name is wanted.
+    pub(crate) fn units_named(&mut self, is_wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+        let is_its = |file: &mut Self, unit: u32| {
+            let name = file.read_unit(unit).and_then(|unit| text_of(unit.name.as_ref()?));
+            is_wanted(&name.unwrap_or_default())
+        };
+        (0..self.headers.len() as u32).filter(|unit| is_its(self, *unit)).collect()
+    }
+
+    /// The entry around all others of a unit.
+    pub(crate) fn root(&mut self, unit: u32) -> Option<Die> {
+        let content = self.content(unit)?;
+        let offset = content.unit.entries_raw(None).ok()?.next_offset().0;
+        Some(Die { file: self.number, unit, offset })
+    }
+
+    /// A unit without what lies in it.
+    fn read_unit(&mut self, number: u32) -> Option<Unit> {
         let mut unit = self.dwarf.unit(self.headers[number as usize].clone()).ok()?;
-        let text = |bytes: &Bytes| Some(bytes.to_string_lossy().ok()?.into_owned());
         if unit.name.is_none() && unit.dwo_id.is_some() {
             // The name of what was split off lies there.
             unit.name = self.content(number)?.unit.name.clone();
         }
-        let name = text(unit.name.as_ref()?)?;
+        Some(unit)
+    }
+
+    fn read_crate(&mut self, number: u32) -> Option<(String, String)> {
+        let unit = self.read_unit(number)?;
+        let name = text_of(unit.name.as_ref()?)?;
         let (root, _) = name.split_once("/@/")?;
-        Some((root.to_string(), unit.comp_dir.as_ref().and_then(text).unwrap_or_default()))
+        Some((root.to_string(), unit.comp_dir.as_ref().and_then(text_of).unwrap_or_default()))
     }
 
     /// All entries of a unit that can be part of a name.
@@ -282,6 +303,20 @@ impl Content {
         Some(bytes.to_string_lossy().ok()?.into_owned())
     }
 
+    /// The address of a variable that has one of its own, and whether that is one in thread-local storage.
+    pub(crate) fn location(&self, entry: &Entry) -> Option<(u64, bool)> {
+        let AttributeValue::Exprloc(expression) = entry.attr_value(dw::DW_AT_location)? else { return None };
+        let mut operations = expression.operations(self.unit.encoding());
+        let address = match operations.next().ok()?? {
+            Operation::Address { address } => address,
+            Operation::AddressIndex { index } => self.dwarf.address(&self.unit, index).ok()?,
+            Operation::UnsignedConstant { value } => value,
+            _ => return None,
+        };
+        let is_thread_local = matches!(operations.next().ok()?, Some(Operation::TLS));
+        Some((address, is_thread_local))
+    }
+
     /// Whether code of an entry lies at an address.
     pub(crate) fn covers(&self, entry: &Entry, address: u64) -> bool {
         ranges_of(&self.dwarf, &self.unit, entry).any(|(from, to)| (from..to).contains(&address))
@@ -306,6 +341,10 @@ impl Content {
         }
         Some((path.to_string_lossy().into_owned(), line))
     }
+}
+
+fn text_of(bytes: &Bytes) -> Option<String> {
+    Some(bytes.to_string_lossy().ok()?.into_owned())
 }
 
 /// Whether an entry's name is part of the names of what lies in it, or it is asked for by its parent.

@@ -74,7 +74,12 @@ impl Layouts {
         let shape = match entry.tag() {
             dw::DW_TAG_pointer_type | dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => {
                 size = 8;
-                Shape::Pointer(inner(file))
+                let to = inner(file);
+                let is_code = to
+                    .and_then(|to| file.entry(to))
+                    .is_some_and(|(_, to)| to.tag() == dw::DW_TAG_subroutine_type);
+                // A function is never a block.
+                if is_code { Shape::Plain } else { Shape::Pointer(to) }
             }
             dw::DW_TAG_structure_type | dw::DW_TAG_class_type => {
                 let (parts, variants) = read_parts(file, die);

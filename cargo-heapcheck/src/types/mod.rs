@@ -12,16 +12,20 @@ mod owner;
 mod sites;
 mod layout;
 mod field;
+mod variable;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::types::file::{Die, File};
-use crate::types::function::{Function, Functions, read_generics};
+use crate::types::function::{Function, Functions, Named, read_generics};
 use crate::types::layout::Layouts;
-use crate::types::owner::{Owned, find_owner};
+use crate::types::owner::{Held, Owned, find_owner};
 use crate::types::sites::Sites;
+use crate::types::variable::find_type;
+
+pub(crate) use crate::types::variable::Variable;
 
 /// Frames that are looked at: containers in containers are not deeper.
 const FRAMES_MAX: usize = 64;
@@ -113,15 +117,35 @@ impl Types {
         Some(path).filter(|path| !path.is_empty())
     }
 
-    fn functions_at(&mut self, path: &Path, address: u64) -> Option<Rc<[Rc<Function>]>> {
-        let number = match self.numbers.get(path) {
+    /// Finds the field that a pointer lies in, at `offset` of a variable of the file at `path`: `app::CACHE.entries[2]`.
+    pub(crate) fn find_in_variable(
+        &mut self,
+        path: &Path,
+        variable: &Variable<'_>,
+        offset: u64,
+        target: Option<&Typed>,
+    ) -> Option<String> {
+        let number = self.number_of(path)?;
+        let Opened { file, layouts, .. } = &mut self.opened[number];
+        let held = Held::One(Named { name: String::new(), die: Some(find_type(file, variable)?) });
+        let target = target.map(|target| target.owned.held.element().name.as_str());
+        let steps = field::find_field(file, layouts, &held, false, offset, target)?;
+        Some(field::write_behind(variable.name, &steps, &mut |name| names::short(name, &mut |_| None)))
+    }
+
+    fn number_of(&mut self, path: &Path) -> Option<usize> {
+        match self.numbers.get(path) {
             Some(number) => *number,
             None => {
                 let number = self.open(path);
                 self.numbers.insert(path.to_path_buf(), number);
                 number
             }
-        };
+        }
+    }
+
+    fn functions_at(&mut self, path: &Path, address: u64) -> Option<Rc<[Rc<Function>]>> {
+        let number = self.number_of(path);
         let opened = &mut self.opened[number?];
         let find = || opened.functions.find(&mut opened.file, address).into();
         let chain = opened.chains.entry(address).or_insert_with(find);

@@ -8,7 +8,7 @@ use heapcheck_rt::record::{Held, HolderKind, Record, Step, Thread};
 use crate::figures::{bytes, counted};
 use crate::plumbing::first_own;
 use crate::symbols::{Symbols, place};
-use crate::types::Typed;
+use crate::types::{Typed, Variable};
 use crate::why::names::Names;
 
 /// A way, from the root on.
@@ -142,17 +142,27 @@ fn explain_root(
     let path = module.and_then(|module| symbols.find_file(record, module));
     let path = path.unwrap_or_else(|| Path::new("").into());
     let thread = thread_name(record, held.tid);
-    let thread_local = |offset: u64, hidden, names: &mut Names| match names.find_thread_local(&path, offset) {
-        Some((name, inside)) => (format!("thread-local `{name}` of {thread}"), Some(inside), hidden),
-        None if module.is_none() => (format!("thread-local storage of {thread}"), None, hidden),
-        None => (format!("thread-local storage of {file} in {thread}"), Some(offset), hidden),
-    };
+    let mut thread_local =
+        |offset: u64, hidden, names: &mut Names| match names.find_thread_local(&path, offset) {
+            Some((name, inside)) => {
+                let variable = Variable { name: &name, address: offset - inside, is_thread_local: true };
+                let (told, inside) = tell_field(record, held, &path, &variable, inside, hidden, symbols);
+                (format!("thread-local `{told}` of {thread}"), inside, hidden)
+            }
+            None if module.is_none() => (format!("thread-local storage of {thread}"), None, hidden),
+            None => (format!("thread-local storage of {file} in {thread}"), Some(offset), hidden),
+        };
     let plain = |text: String| (text, None, 0);
     match held.kind {
         HolderKind::Static => {
             let address = held.addr.wrapping_sub(module.map_or(0, |module| module.base));
             match names.find_static(&path, address) {
-                Some((name, inside)) => (format!("static `{name}`"), Some(inside), 0),
+                Some((name, inside)) => {
+                    let variable =
+                        Variable { name: &name, address: address - inside, is_thread_local: false };
+                    let (told, inside) = tell_field(record, held, &path, &variable, inside, 0, symbols);
+                    (format!("static `{told}`"), inside, 0)
+                }
                 None => plain(format!("a static of {file} at address {address:#x}")),
             }
         }
@@ -175,6 +185,27 @@ fn explain_root(
             plain(format!("a mapping that nobody is known to own, at address {:#x}", held.addr))
         }
         HolderKind::Other => plain("a root of another kind".to_string()),
+    }
+}
+
+/// A variable with the field that lies at `inside` of it, where debug information tells that; else with the offset.
+fn tell_field(
+    record: &Record,
+    held: &Held<Vec<Step>, Vec<u64>>,
+    path: &Path,
+    variable: &Variable<'_>,
+    inside: u64,
+    hidden: usize,
+    symbols: &mut Symbols,
+) -> (String, Option<u64>) {
+    let first = held.steps.get(hidden).filter(|step| step.to_offset == 0);
+    let target = first.and_then(|step| {
+        let frames = symbols.find_frames(record, step.trace);
+        symbols.find_type(record, step.trace, &frames)
+    });
+    match symbols.types.find_in_variable(path, variable, inside, target.as_ref()) {
+        Some(told) => (told, None),
+        None => (variable.name.to_string(), Some(inside)),
     }
 }
 

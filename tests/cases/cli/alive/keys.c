@@ -10,12 +10,14 @@ static volatile int ready;
 static pthread_key_t first, last;
 __thread void *volatile mine;
 static void **volatile page;
+static struct { long count; struct { char *name; void *bytes; } rows[4]; } table;
 
 static void *of_first_key(void) { return malloc(2001); }
 static void *of_last_key(void) { return malloc(2002); }
 static void *of_register(void) { return malloc(2003); }
 static void *of_region(void) { return malloc(2004); }
 static void *of_thread_local(void) { return malloc(2005); }
+static void *of_static(void) { return malloc(2006); }
 
 static void *run(void *unused) {
     (void)unused;
@@ -40,6 +42,7 @@ int main(void) {
     page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     heapcheck_root_region_add(page, 4096);
     page[8] = of_region();
+    table.rows[3].bytes = of_static();
     pthread_t thread;
     pthread_create(&thread, NULL, run, NULL);
     while (!ready)

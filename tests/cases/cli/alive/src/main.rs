@@ -59,10 +59,65 @@ fn keep_guest(ready: &Sender<()>) {
 
 fn main() {
     open_session();
+    fill_desk();
     build_chain(100);
     let (ready, is_ready) = channel();
     thread::Builder::new().name("porter".to_string()).spawn(move || keep_guest(&ready)).unwrap();
     is_ready.recv().unwrap();
     // The thread goes to sleep.
     thread::sleep(Duration::from_millis(100));
+}
+
+/// A global with fields, in which std's wrappers lie, too.
+struct Desk {
+    _open: u64,
+    drawers: [Drawer; 3],
+    state: State,
+}
+
+struct Drawer {
+    _label: &'static str,
+    papers: RefCell<Vec<Box<Paper>>>,
+}
+
+enum State {
+    Empty,
+    Lit { lamp: Option<Box<Lamp>> },
+}
+
+struct Paper(#[allow(dead_code)] [u64; 15]);
+
+struct Lamp(#[allow(dead_code)] [u64; 17]);
+
+struct Pocket {
+    _size: u32,
+    coins: Vec<u128>,
+}
+
+const EMPTY: Drawer = Drawer { _label: "", papers: RefCell::new(Vec::new()) };
+
+static DESK: Mutex<Desk> =
+    Mutex::new(Desk { _open: 1, drawers: [EMPTY; 3], state: State::Empty });
+
+static LATE: LazyLock<Desk> =
+    LazyLock::new(|| Desk { _open: 1, drawers: [EMPTY; 3], state: lit() });
+
+thread_local! {
+    static POCKET: RefCell<Pocket> = RefCell::new(Pocket { _size: 1, coins: Vec::new() });
+}
+
+fn lit() -> State {
+    State::Lit { lamp: Some(Box::new(Lamp([6; 17]))) }
+}
+
+// Safe as only the main thread uses it.
+unsafe impl Sync for Drawer {}
+
+fn fill_desk() {
+    let mut desk = DESK.lock().unwrap();
+    desk.drawers[2].papers.get_mut().push(Box::new(Paper([8; 15])));
+    assert!(matches!(desk.state, State::Empty));
+    assert!(matches!(&LATE.state, State::Lit { lamp: Some(_) }));
+    desk.state = State::Lit { lamp: None };
+    POCKET.with_borrow_mut(|pocket| pocket.coins.extend([1, 2, 3]));
 }
