@@ -61,16 +61,18 @@ pub(crate) struct Memos {
 }
 
 impl Memos {
+    /// Where to look for a place. The high bits of its word tell call sites apart; in a recursion the same site comes with
+    /// stack pointers that differ in low bits.
     #[inline(always)]
-    fn slot(key: usize) -> usize {
-        key >> (usize::BITS - MEMO_SLOTS.ilog2())
+    fn slot(key: usize, sp: usize) -> usize {
+        ((key >> (usize::BITS - MEMO_SLOTS.ilog2())) ^ (sp / 16)) % MEMO_SLOTS
     }
 
     /// The trace of this call site, when it has few words, is known, and nothing has changed.
     #[inline(always)]
     pub(crate) fn find(&self, pc: usize, sp: usize, bp: usize, end: usize) -> Option<u32> {
         let key = key_of(pc, sp, bp, end);
-        let memo = &self.slots[Self::slot(key)];
+        let memo = &self.slots[Self::slot(key, sp)];
         if memo.key != key || (memo.bp ^ bp) & memo.bp_mask != 0 {
             return None;
         }
@@ -85,7 +87,7 @@ impl Memos {
     #[inline(never)]
     pub(crate) fn find_deep(&self, pc: usize, sp: usize, bp: usize, end: usize) -> Option<u32> {
         let key = key_of(pc, sp, bp, end);
-        let memo = &self.slots[Self::slot(key)];
+        let memo = &self.slots[Self::slot(key, sp)];
         if memo.deep_key != key || (memo.bp ^ bp) & memo.bp_mask != 0 {
             return None;
         }
@@ -102,7 +104,7 @@ impl Memos {
             return;
         }
         let key = key_of(first.pc, first.sp, first.bp, end);
-        let memo = &mut self.slots[Self::slot(key)];
+        let memo = &mut self.slots[Self::slot(key, first.sp)];
         // The outermost frame's own rule was not used; from there inwards a frame needs its frame pointer when it was
         // stepped out of by it, or when it only passes on what an outer frame needs.
         let mut needs_bp = false;
