@@ -138,9 +138,11 @@ impl Region {
             shares(limit as usize / 2)
         };
         loop {
-            let total: usize = sizes.iter().sum::<usize>() + SPAN_BYTES;
+            let total: usize = sizes.iter().sum::<usize>() + HUGE_BYTES;
             if let Ok(base) = sys::reserve(total) {
-                let mut start = base.next_multiple_of(SPAN_BYTES);
+                // The heap begins with a huge page, and so do the other parts where their sizes allow it.
+                let before: usize = sizes[..4].iter().sum();
+                let mut start = (base + before).next_multiple_of(HUGE_BYTES) - before;
                 for (part, size) in
                     [&self.spans, &self.meta, &self.arena, &self.scratch, &self.heap].into_iter().zip(sizes)
                 {
@@ -191,7 +193,7 @@ mod tests {
         REGION.reserve().expect("reservation");
         let parts = [&REGION.spans, &REGION.meta, &REGION.arena, &REGION.heap];
         assert!(parts.windows(2).all(|pair| pair[0].end() <= pair[1].start()));
-        assert!(REGION.heap.start().is_multiple_of(SPAN_BYTES));
+        assert!(REGION.heap.start().is_multiple_of(HUGE_BYTES));
         let (low, high) = REGION.bounds();
         for (address, inside) in [(low - 1, false), (low, true), (high - 1, true), (high, false), (0, false)]
         {
