@@ -43,7 +43,7 @@ fn each_lock(mut visit: impl FnMut(&'static Lock)) {
     for shelf in &STORE.shelves {
         visit(&shelf.lock);
     }
-    for lock in [&PAGES.lock, &RULES.table.lock, &DEPOT.table.lock, &DEPOT.lock, &ARENA.lock, &SCRATCH.lock] {
+    for lock in [&PAGES.lock, &RULES.table.lock, &DEPOT.lock, &DEPOT.outer_parts.lock, &ARENA.lock, &SCRATCH.lock] {
         visit(lock);
     }
 }

@@ -170,6 +170,8 @@ mod arena;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
+mod index;
+#[cfg(test)]
 mod depot;
 #[cfg(test)]
 mod unwind;

@@ -17,6 +17,10 @@ pub const BLOCK_MAX: usize = (1 << 40) - (SPAN_BYTES << 1);
 /// Frames kept of a trace: deeper stacks are cut at the outer end, and the trace says so.
 pub const DEPTH_MAX: usize = 128;
 
+/// Frames of a part of a trace that is stored once for all traces which have it at their outer end. Fewer frames would
+/// find more in common, and take more look-ups and more parts.
+pub const OUTER_FRAMES: usize = 8;
+
 /// Frames that a thread remembers of its last walk. Twice the depth, so that a deep recursion moves the window only
 /// once in [`DEPTH_MAX`] frames.
 pub const SHADOW_FRAMES: usize = 2 * DEPTH_MAX;

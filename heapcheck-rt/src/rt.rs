@@ -37,6 +37,7 @@ mod lock;
 mod region;
 mod arena;
 mod table;
+mod index;
 mod depot;
 mod unwind;
 mod heap;

@@ -62,6 +62,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("region.rs", include_str!("region.rs")),
     ("arena.rs", include_str!("arena.rs")),
     ("table.rs", include_str!("table.rs")),
+    ("index.rs", include_str!("index.rs")),
     ("depot.rs", include_str!("depot.rs")),
     ("unwind.rs", include_str!("unwind.rs")),
     ("heap/mod.rs", include_str!("heap/mod.rs")),

@@ -8,7 +8,7 @@
 //!      `-- HEAPCHECK unset --> DORMANT   allocations go to libc, nothing is recorded
 //! ```
 //!
-//! Lock order, outermost first: check, threads, scopes, closed libraries, a shelf of the store, pages, rules, depot, depot words, arena. A
+//! Lock order, outermost first: check, threads, scopes, closed libraries, a shelf of the store, pages, rules, depot, its outer parts, arena. A
 //! thread holds at most one shelf. `fork` takes all of them in this order.
 
 use crate::annotations::Annotations;

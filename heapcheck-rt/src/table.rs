@@ -1,7 +1,7 @@
 #![expect(unsafe_code, reason = "reads entries of a table that writers may replace")]
 //! A map from one word to one word that is read without a lock and grows without end.
 //!
-//! It serves the rule cache (pc to unwind rule) and the depot (hash of a trace to its number). Reading is one probe in
+//! It serves the rule cache (pc to unwind rule) and the depot (hash of an outer part to its words). Reading is one probe in
 //! the common case. Writers take the lock; a full table is copied into one twice as large, and the old one stays where
 //! it is, because a reader may still be looking: all old ones together are smaller than the current one.
 //!

@@ -6,8 +6,8 @@
 //! Both step by unwind rules (`unwind`), never by guesses, and therefore through code without frame pointers.
 //!
 //! Most walks are *quick*: they step by the two common kinds of rules, keep a running sum of the program counters and
-//! nothing else, and the depot knows the trace by that sum. Only when the trace is new, a frame is unusual, or quick
-//! walks have added up, is a walk noted in the shadow or the memo.
+//! nothing else, and the depot knows the trace by that sum. Only when a frame is unusual, or quick walks have added up, is a
+//! walk noted in the shadow or the memo.
 //!
 //! On a stack that is not the thread's own (a coroutine, a signal's alternate stack) neither memory is used, because
 //! such a stack may have been unmapped since: there every walk is made in full, through reads that cannot fault.
@@ -21,8 +21,10 @@ pub(crate) mod memo;
 #[cfg(test)]
 mod tests;
 
-use crate::depot::Depot;
-use crate::limits::{DEPTH_MAX, QUICK_FRAMES, RENEW_FRAMES, RENEW_TRACES, SHADOW_FRAMES, SHORT_MAX};
+use crate::depot::{Depot, Frames};
+use crate::limits::{
+    DEPTH_MAX, OUTER_FRAMES, QUICK_FRAMES, RENEW_FRAMES, RENEW_TRACES, SHADOW_FRAMES, SHORT_MAX,
+};
 use crate::rule::{Kind, Rule};
 use crate::unwind::{Memory, Registers, Rules};
 use memo::Memos;
@@ -48,6 +50,17 @@ impl Caller {
     fn registers(self) -> Registers {
         Registers { pc: self.pc(), sp: self.slot + 8, bp: self.bp, interrupted: false }
     }
+}
+
+// Short traces have no outer part.
+const _: () = assert!(SHORT_MAX <= OUTER_FRAMES);
+
+/// The frames of a short trace.
+fn few_frames(
+    steps: &[Step],
+    cut: bool,
+) -> Frames<impl Iterator<Item = usize> + Clone + '_, impl Fn(usize) -> u64> {
+    Frames { len: steps.len(), cut, pcs: steps.iter().map(|step| step.pc), outer_hash: |_| 0 }
 }
 
 /// How a walk ended.
@@ -143,8 +156,7 @@ impl Capture {
             .iter()
             .enumerate()
             .fold(0_u64, |sum, (index, step)| sum.wrapping_add(share(step.pc, index)));
-        let trace =
-            depot.intern(mix(3, sum) | 1, end == End::Cut && count < depth, steps.iter().map(|step| step.pc));
+        let trace = depot.intern(mix(3, sum) | 1, few_frames(steps, end == End::Cut && count < depth));
         // The scratch frames lie in the shadow's struct, but a short walk leaves the shadow itself alone.
         let Self { memos, shadow, memo_end, .. } = self;
         memos.learn(&shadow.steps[..count], trace, *memo_end);
@@ -179,8 +191,8 @@ impl Capture {
         self.full_walk(rules, depot, at, depth)
     }
 
-    /// The full trace, when it was taken before, hangs on a part of the shadow, and each frame inside of that part is found
-    /// the usual way. The shadow stays as it is.
+    /// The full trace, when it hangs on a part of the shadow, and each frame inside of that part is found the usual way. The
+    /// shadow stays as it is.
     #[inline(always)]
     fn quick_full(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> Option<u32> {
         let mut at = at;
@@ -188,8 +200,10 @@ impl Capture {
         for count in 0..QUICK_FRAMES {
             if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, count) {
                 self.full_debt += count as u32;
-                return depot.find(self.shadow.hash_with(joined, count, sum, depth)? | 1);
+                let hash = self.shadow.hash_with(joined, count, sum, depth)? | 1;
+                return Some(depot.intern(hash, self.shadow.frames_with(joined, count)));
             }
+            self.shadow.steps[count].pc = at.pc;
             sum = sum.wrapping_add(share(at.pc, count));
             at = self.quick_step(rules, at)?;
         }
@@ -234,8 +248,7 @@ impl Capture {
         }
         let joined = if let End::Joined(joined) = end { joined } else { 0 };
         self.shadow.finish(joined, count, end == End::Cut);
-        let (hash, cut) = (self.shadow.hash(depth), self.shadow.is_cut(depth));
-        let trace = depot.intern(hash | 1, cut, self.shadow.pcs(depth));
+        let trace = depot.intern(self.shadow.hash(depth) | 1, self.shadow.frames(depth));
         self.shadow.last_trace = trace;
         trace
     }
@@ -336,8 +349,11 @@ impl Capture {
             }
         }
         let steps = &self.shadow.steps[..count];
-        let hash = steps.iter().rev().fold(7, |hash, step| mix(hash, step.pc as u64));
-        depot.intern(hash | 1, cut || count == depth, steps.iter().map(|step| step.pc))
+        let outer_hash = |frames: usize| {
+            steps[count - frames..].iter().rev().fold(7, |hash, step| mix(hash, step.pc as u64))
+        };
+        let (cut, pcs) = (cut || count == depth, steps.iter().map(|step| step.pc));
+        depot.intern(outer_hash(count) | 1, Frames { len: count, cut, pcs, outer_hash })
     }
 
     /// Tells the bounds of the thread's own stack.

@@ -24,6 +24,7 @@
 //! the owning thread reads its shadow.
 
 use crate::arch::{self, Pair};
+use crate::depot::Frames;
 use crate::limits::{DEPTH_MAX, SHADOW_FRAMES};
 
 /// The words that must not have changed for a frame to be still there.
@@ -233,7 +234,7 @@ impl Shadow {
         let mut index = joined;
         for place in (0..count).rev() {
             let step = self.steps[place];
-            hash = hash.wrapping_mul(BASE).wrapping_add(mix(0, step.pc as u64));
+            hash = add(hash, &step);
             needs_bp = step.uses_bp || (step.keeps_bp && needs_bp);
             let (bp_slot, bp) =
                 if needs_bp && step.bp_slot != 0 { (step.bp_slot, step.bp) } else { (step.pc_slot, step.pc) };
@@ -321,10 +322,35 @@ impl Shadow {
             .then(|| mix(1, self.hashes[joined - 1].wrapping_mul(POWERS[count]).wrapping_add(inner)))
     }
 
-    /// The program counters of the innermost `depth` frames, innermost first.
+    /// The innermost `depth` frames.
     #[inline(always)]
-    pub(crate) fn pcs(&self, depth: usize) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.proofs[self.len - depth.min(self.len)..self.len].iter().rev().map(|proof| proof.pc)
+    pub(crate) fn frames(
+        &self,
+        depth: usize,
+    ) -> Frames<impl Iterator<Item = usize> + Clone + '_, impl Fn(usize) -> u64 + '_> {
+        let inner = &self.proofs[self.len - depth.min(self.len)..self.len];
+        let pcs = inner.iter().rev().map(|proof| proof.pc);
+        Frames { len: inner.len(), cut: self.is_cut(depth), pcs, outer_hash: |count| self.hashes[count - 1] }
+    }
+
+    /// The whole stack of `count` steps that hang on the outer `joined` frames, none of which are missing.
+    pub(crate) fn frames_with(
+        &self,
+        joined: usize,
+        count: usize,
+    ) -> Frames<impl Iterator<Item = usize> + Clone + '_, impl Fn(usize) -> u64 + '_> {
+        let inner = &self.steps[..count];
+        let outer = self.proofs[..joined].iter().rev().map(|proof| proof.pc);
+        let outer_hash = move |frames: usize| {
+            let steps = frames.saturating_sub(joined);
+            inner[count - steps..].iter().rev().fold(self.hashes[frames.min(joined) - 1], add)
+        };
+        Frames {
+            len: joined + count,
+            cut: false,
+            pcs: inner.iter().map(|step| step.pc).chain(outer),
+            outer_hash,
+        }
     }
 
     /// Forgets everything.
@@ -350,6 +376,12 @@ impl Shadow {
 /// The slot of a frame whose predecessor says nothing about it, as across a signal: it is walked anew each time.
 pub(crate) fn never_trusted() -> usize {
     &raw const NEVER as usize + 8
+}
+
+/// The hash of all frames, one more inner one included.
+#[inline(always)]
+fn add(hash: u64, step: &Step) -> u64 {
+    hash.wrapping_mul(BASE).wrapping_add(mix(0, step.pc as u64))
 }
 
 /// What the frame with this program counter adds to the hash of all, with `inner` frames inside of it.
