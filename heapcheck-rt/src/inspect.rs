@@ -85,7 +85,7 @@ fn inspect(
     let facts = thread_facts()?;
     let stopped = stop_world(request, options, facts.as_slice())?;
     let stopped_at = sys::monotonic_ns();
-    let heap = StoppedHeap::new(&SPANS, PAGES.slots());
+    let heap = StoppedHeap::new(&SPANS, PAGES.slots(), &SCRATCH)?;
     let maps = Maps::read(&SCRATCH).map_err(|_| Failed("/proc/self/maps cannot be read"))?;
     let _readable = MadeReadable::open(&maps, &heap, &SCRATCH)?;
     let roots = collect_roots(request, options, modules, &maps, &stopped, facts.as_slice())?;
