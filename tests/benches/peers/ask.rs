@@ -5,7 +5,8 @@ usage: cargo bench -p heapcheck-tests -- [options]
   --quick            fewer pairs, smaller graphs, no debug builds
   --only A,B         only these groups: json, btree, regex, debug, pair, threads, churn, empty, graph, footprint, stacks
   --peers A,B        only these peers: short, full, clang, rustc, valgrind
-  --write-readme     put the headline table between the bench markers of README.md
+  --write-readme     put the headline table between the bench markers of README.md; with --only or --peers,
+                     the other rows and columns stay as they are
 environment:
   HEAPCHECK_BENCH_RUNTIME=FILE   measure this runtime instead of building heapcheck-rt/src/rt.rs";
 
@@ -40,6 +41,11 @@ impl Ask {
             }
         }
         Ok(ask)
+    }
+
+    /// Whether some cases or peers were left out on purpose.
+    pub(crate) fn is_part(&self) -> bool {
+        self.only.is_some() || self.peers.is_some()
     }
 
     pub(crate) fn wants_group(&self, group: &str) -> bool {

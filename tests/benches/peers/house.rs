@@ -169,21 +169,21 @@ impl House {
         Ok(())
     }
 
-    /// Replaces what stands between the two markers of the README.
-    pub(crate) fn replace_in_readme(&self, table: &str) -> Result<(), String> {
+    /// Replaces what stands between the two markers of the README by what `renew` makes of it.
+    pub(crate) fn replace_in_readme(&self, renew: impl FnOnce(&str) -> Option<String>) -> Result<(), String> {
         let file = self.root.join("README.md");
         let text =
             fs::read_to_string(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        let text = between_markers(&text, table)
-            .ok_or_else(|| format!("{} lacks {README_BEGIN} or {README_END}", file.display()))?;
+        let text = between_markers(&text, renew)
+            .ok_or_else(|| format!("{} lacks {README_BEGIN}, {README_END} or a table", file.display()))?;
         fs::write(&file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
     }
 }
 
-fn between_markers(text: &str, table: &str) -> Option<String> {
+fn between_markers(text: &str, renew: impl FnOnce(&str) -> Option<String>) -> Option<String> {
     let (before, rest) = text.split_once(README_BEGIN)?;
-    let (_, after) = rest.split_once(README_END)?;
-    Some(format!("{before}{README_BEGIN}\n{table}\n{README_END}{after}"))
+    let (old, after) = rest.split_once(README_END)?;
+    Some(format!("{before}{README_BEGIN}\n{}\n{README_END}{after}", renew(old.trim_start())?))
 }
 
 /// Runs a tool and gives what it says; the error is the end of what it complains about.

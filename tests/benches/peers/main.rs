@@ -14,6 +14,7 @@ mod peer;
 mod census;
 mod measure;
 mod table;
+mod merge;
 
 use ask::Ask;
 use house::House;
@@ -53,7 +54,10 @@ fn run(ask: &Ask) -> Result<(), String> {
     println!("{results}");
     house.save_results(&results)?;
     if ask.write_readme {
-        house.replace_in_readme(&table::headline(&house, &peers, &figures))
+        let table = table::headline(&house, &peers, &figures);
+        house.replace_in_readme(
+            |old| if ask.is_part() { merge::merged(old, &table) } else { Some(table.clone()) },
+        )
     } else {
         Ok(())
     }
