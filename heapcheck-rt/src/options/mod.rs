@@ -4,7 +4,8 @@
 //! The only input is a function from a name to a value, so that the same code reads `environ` in the runtime and an
 //! array in a test. Later sources win: the program's own `__lsan_default_options`, `LSAN_OPTIONS`, gperftools'
 //! `HEAP_CHECK_*`, our `HEAPCHECK_*`. A bad value is an error and never a guess, because a check other than the one
-//! asked for is worse than none; but an unset or empty `HEAPCHECK` leaves the program alone whatever the rest says.
+//! asked for is worse than none; but an unset or empty `HEAPCHECK`, or `off`, leaves the program alone whatever the rest
+//! says.
 
 pub mod settings;
 pub mod table;

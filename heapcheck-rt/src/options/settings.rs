@@ -28,6 +28,10 @@ impl Mode {
     /// How they are spelled, in the same order.
     pub const NAMES: [&'static str; 6] = ["minimal", "normal", "strict", "draconian", "local", "as-is"];
 
+    /// What can be written where a mode is expected: the modes, and the word for none of them.
+    pub const WORDS: [&'static str; 7] =
+        ["minimal", "normal", "strict", "draconian", "local", "as-is", "off"];
+
     /// How it is spelled.
     pub fn name(self) -> &'static str {
         Self::NAMES[self as usize - 1]

@@ -135,11 +135,11 @@ pub static MODE_ROW: Row = ours(
     MODE,
     Kind::Choice {
         noun: "a mode",
-        names: &Mode::NAMES,
-        set: |options, index| *options = Options::new(Some(Mode::ALL[index])),
+        names: &Mode::WORDS,
+        set: |options, index| *options = Options::new(Mode::ALL.get(index).copied()),
     },
     "",
-    "Switches the checker on and says which leaks count; unset or empty leaves the program alone.",
+    "Switches the checker on and says which leaks count; unset, empty or `off` leaves the program alone.",
 );
 
 /// Every other setting.

@@ -39,6 +39,13 @@ fn without_a_mode_nothing_is_read() {
     let bad = ("HEAPCHECK_DEPTH", "bad");
     assert_eq!(read(&[bad]).unwrap(), Options::new(None));
     assert_eq!(read(&[("HEAPCHECK", ""), bad]).unwrap(), Options::new(None));
+    assert_eq!(read(&[("HEAPCHECK", "off"), bad]).unwrap(), Options::new(None));
+}
+
+#[test]
+fn the_words_for_modes_are_their_names_and_one_for_none() {
+    assert_eq!(Mode::WORDS[..6], Mode::NAMES);
+    assert_eq!(Mode::WORDS[6..], ["off"]);
 }
 
 #[test]
@@ -59,7 +66,7 @@ fn an_unknown_mode_names_the_nearest() {
         read(&variables).unwrap_err().write(&mut Text::new(&mut bytes));
         String::from_utf8(bytes).unwrap()
     };
-    let all = "it can be minimal, normal, strict, draconian, local or as-is\n";
+    let all = "it can be minimal, normal, strict, draconian, local, as-is or off\n";
     assert_eq!(
         mode_error("norml"),
         format!("heapcheck: HEAPCHECK: 'norml' is not a mode\nheapcheck: hint: did you mean 'normal'? {all}")
