@@ -89,15 +89,29 @@ fn check_now(scope: u32) -> i64 {
 /// Passes a question on. Inline, so that the registers are the caller's.
 #[inline(always)]
 fn ask(scope: u32, question: *mut Question, answer: fn(&Request, &mut Question) -> i32) -> i32 {
-    // SAFETY: the facade passes a structure of its own, and its first field says how long that is.
-    let Some(question) = (unsafe { question.as_mut() }) else { return UNKNOWN };
-    if question.size != size_of::<Question>() as u64 {
-        return UNKNOWN;
+    // SAFETY: the facade passes a structure of its own or null, and its first field says how long it is. All bits zero are
+    // a question.
+    let mut own = unsafe {
+        let mut own: Question = core::mem::zeroed();
+        let size = if question.is_null() { 0 } else { (*question).size as usize };
+        if size < Question::BYTES_MIN {
+            return UNKNOWN;
+        }
+        let known = size.min(size_of::<Question>());
+        core::ptr::copy_nonoverlapping(question.cast::<u8>(), (&raw mut own).cast(), known);
+        own
+    };
+    let answered = match scope_check::request_of(scope, &own) {
+        Some(request) if scope != 0 => answer(&request, &mut own),
+        _ => return IMPOSSIBLE,
+    };
+    // SAFETY: the answers stand before what a question has at least.
+    unsafe {
+        (*question).leaked_bytes = own.leaked_bytes;
+        (*question).leaked_blocks = own.leaked_blocks;
+        (*question).excused_bytes = own.excused_bytes;
     }
-    match scope_check::request_of(scope, question) {
-        Some(request) if scope != 0 => answer(&request, question),
-        _ => IMPOSSIBLE,
-    }
+    answered
 }
 
 fn disable() {

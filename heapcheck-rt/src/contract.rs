@@ -37,6 +37,48 @@ pub struct Sums {
 /// Takes a piece of text.
 pub type Print = extern "C" fn(context: *mut c_void, text: *const u8, bytes: usize);
 
+/// Takes one leak of a report.
+pub type Tell = extern "C" fn(context: *mut c_void, lost: *const Lost);
+
+/// Nothing points at the blocks any more.
+pub const DIRECT: u32 = 1;
+/// Only leaked blocks point at them.
+pub const INDIRECT: u32 = 2;
+/// They keep each other alive.
+pub const CYCLE: u32 = 3;
+/// They were not freed, in a mode that expects that.
+pub const UNFREED: u32 = 4;
+/// There are more of them than before.
+pub const GROWING: u32 = 5;
+
+/// Blocks that leaked alike, told by their facts: who asked makes a text of them. Valid during the call.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Lost {
+    /// Bytes of this structure.
+    pub size: u64,
+    /// [`DIRECT`] and the others.
+    pub kind: u32,
+    /// 1 when the stack went on beyond what was kept.
+    pub is_cut: u32,
+    /// Their number.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many other blocks only they keep alive.
+    pub retained_blocks: u64,
+    /// The bytes of those.
+    pub retained_bytes: u64,
+    /// The name of the thread that allocated them.
+    pub thread: *const u8,
+    /// Its bytes.
+    pub thread_bytes: usize,
+    /// Where they were allocated: return addresses, innermost first.
+    pub stack: *const usize,
+    /// Their number.
+    pub stack_frames: usize,
+}
+
 /// A question to [`heapcheck_scope_judge`](crate), and room for the answer.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -55,7 +97,7 @@ pub struct Question {
     pub allow_bytes: usize,
     /// Takes the plain report, when the runtime is the one to print.
     pub print: Option<Print>,
-    /// The first argument of that.
+    /// The first argument of that, and of `tell`.
     pub context: *mut c_void,
     /// Answer: leaked bytes.
     pub leaked_bytes: u64,
@@ -63,6 +105,13 @@ pub struct Question {
     pub leaked_blocks: u64,
     /// Answer: bytes that were excused.
     pub excused_bytes: u64,
+    /// Takes the leaks one by one, when the runtime is the one to print; then `print` gets only what is left to say.
+    pub tell: Option<Tell>,
+}
+
+impl Question {
+    /// What a question has at least: its first version had no `tell`.
+    pub const BYTES_MIN: usize = core::mem::offset_of!(Question, tell);
 }
 
 /// [`Question`]: the answer is there.
@@ -71,3 +120,15 @@ pub const ANSWERED: i32 = 0;
 pub const IMPOSSIBLE: i32 = -1;
 /// The two sides do not understand each other.
 pub const UNKNOWN: i32 = -2;
+
+#[cfg(test)]
+mod tests {
+    use super::Question;
+
+    #[test]
+    fn a_question_only_grows_at_its_end() {
+        assert_eq!(Question::BYTES_MIN, 80);
+        assert_eq!(core::mem::offset_of!(Question, leaked_bytes), 56);
+        assert_eq!(core::mem::offset_of!(Question, excused_bytes), 72);
+    }
+}

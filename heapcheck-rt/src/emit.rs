@@ -9,7 +9,6 @@
 
 use crate::arena::Buf;
 use crate::classify::Leaks;
-use crate::contract::Print;
 use crate::findings::{Findings, kind_of};
 use crate::held::Ways;
 use crate::record_state::{FdSink, PATH_MAX, RecordState};
@@ -30,10 +29,10 @@ use crate::state::{CONFIG, DEPOT, RECORD, RECORD_LOCK, SCOPES, SCRATCH, SETTINGS
 use crate::stop::{Method, Stopped};
 use crate::stopped_heap::{ArenaMemory, StoppedHeap};
 use crate::symbols;
+use crate::tell::{Printer, tell};
 use crate::sys;
 use crate::text::Text;
 use crate::thread::{LIVE, NAME_BYTES};
-use core::ffi::c_void;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Blocks and pointers that are written one by one; beyond this only their groups are.
@@ -508,26 +507,13 @@ pub(crate) fn report(
         leaks_max: options.leaks_max,
         print_blocks: options.print_blocks,
     };
-    plain::write_check(&mut text, &checked, &facts);
+    tell(&mut text, request, &checked, &facts);
     let has_leaked = findings.totals.leaked_blocks > 0;
     if has_leaked {
         plain::write_unstopped(&mut text, findings.totals.threads_unstopped);
     }
     if (has_leaked || options.in_use) && recorder.state.paused.is_some() {
         plain::write_record(&mut text, path_of(&recorder));
-    }
-}
-
-/// A caller of ours as a sink.
-struct Printer {
-    print: Print,
-    context: usize,
-}
-
-impl Sink for Printer {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
-        (self.print)(self.context as *mut c_void, bytes.as_ptr(), bytes.len());
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //! A request for a check: of what, how, from where, and on which terms.
 
 use crate::arch;
-use crate::contract::Print;
+use crate::contract::{Print, Tell};
 use crate::options::Mode;
 use crate::record::Moment;
 
@@ -39,6 +39,8 @@ pub(crate) struct Terms {
     pub(crate) is_tentative: bool,
     /// Who takes the plain report, and its first argument.
     pub(crate) print: Option<(Print, usize)>,
+    /// Who takes the leaks one by one; its first argument is the same.
+    pub(crate) tell: Option<Tell>,
 }
 
 impl Terms {
@@ -51,6 +53,7 @@ impl Terms {
         is_silent_when_clean: false,
         is_tentative: false,
         print: None,
+        tell: None,
     };
 }
 

@@ -70,6 +70,7 @@ mod suppressions;
 mod starts;
 mod tenancy;
 mod request;
+mod tell;
 mod emit;
 mod who;
 mod inspect;

@@ -64,6 +64,7 @@ pub(crate) fn request_of(scope: u32, question: &Question) -> Option<Request> {
     request.terms.excuse_live = question.flags & EXCUSE_LIVE != 0;
     request.terms.is_silent_when_clean = true;
     request.terms.print = question.print.map(|print| (print, question.context as usize));
+    request.terms.tell = question.tell;
     Some(request)
 }
 

@@ -98,6 +98,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("verify.rs", include_str!("verify.rs")),
     ("executable.rs", include_str!("executable.rs")),
     ("request.rs", include_str!("request.rs")),
+    ("tell.rs", include_str!("tell.rs")),
     ("record_state.rs", include_str!("record_state.rs")),
     ("verified.rs", include_str!("verified.rs")),
     ("verdict.rs", include_str!("verdict.rs")),

@@ -143,6 +143,7 @@ impl Scope {
             leaked_bytes: 0,
             leaked_blocks: 0,
             excused_bytes: 0,
+            tell: None,
         };
         ask(self.number, &mut question).then(|| {
             (question.leaked_bytes, question.leaked_blocks, String::from_utf8_lossy(&report).into_owned())

@@ -56,6 +56,17 @@ pub struct Checked<'a> {
     pub print_blocks: bool,
 }
 
+impl<'a> Checked<'a> {
+    /// The leaks that are shown.
+    pub fn shown(&self) -> impl Iterator<Item = &'a Leak> + use<'a> {
+        self.leaks.iter().filter(|leak| counts(leak)).take(self.shown_max())
+    }
+
+    fn shown_max(&self) -> usize {
+        self.leaks_max.map_or(usize::MAX, |max| max as usize)
+    }
+}
+
 /// Puts leaks in the order they are shown: what nothing points to and cycles first, then what only hangs on those, and
 /// the largest first, with what they keep alive.
 pub fn order(leaks: &mut [Leak]) {
@@ -93,16 +104,19 @@ pub fn write_check(text: &mut Text<'_>, checked: &Checked<'_>, facts: &impl Fact
         Moment::Never | Moment::BeforeDestructors | Moment::AfterDestructors => "",
     });
     text.str(")\n");
-    let shown_max = checked.leaks_max.map_or(usize::MAX, |max| max as usize);
+    for leak in checked.shown() {
+        write_leak(text, leak, checked.print_blocks, facts);
+    }
+    write_rest(text, checked);
+}
+
+/// Writes what is to be said besides the leaks that are shown.
+pub fn write_rest(text: &mut Text<'_>, checked: &Checked<'_>) {
     let (mut rest, mut rest_bytes, mut rest_blocks) = (0, 0_u64, 0_u64);
-    for (index, leak) in checked.leaks.iter().filter(|leak| counts(leak)).enumerate() {
-        if index < shown_max {
-            write_leak(text, leak, checked.print_blocks, facts);
-        } else {
-            rest += 1;
-            rest_bytes = rest_bytes.saturating_add(leak.bytes);
-            rest_blocks = rest_blocks.saturating_add(leak.blocks);
-        }
+    for leak in checked.leaks.iter().filter(|leak| counts(leak)).skip(checked.shown_max()) {
+        rest += 1;
+        rest_bytes = rest_bytes.saturating_add(leak.bytes);
+        rest_blocks = rest_blocks.saturating_add(leak.blocks);
     }
     if rest > 0 {
         text.str("  and ").count(rest, "more leak").str(" of ");
