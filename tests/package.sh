@@ -28,7 +28,7 @@ for crate in "$kept"/package/*.crate; do tar xzf "$crate" -C "$scratch"; done
 # Nothing of them is published: each is told where the others lie.
 {
     echo '[patch.crates-io]'
-    for name in heapcheck-rt heapcheck-macros; do
+    for name in heapcheck-rt heapcheck-linked heapcheck-macros; do
         echo "$name = { path = '$(echo "$scratch/$name"-[0-9]*)' }"
     done
 } > "$scratch/unpublished.toml"

@@ -5,6 +5,7 @@
 //! Arguments are plain numbers but for names, which are C strings or null as the header says.
 
 use crate::contract::{ANSWERED, IMPOSSIBLE, Question, Sums, UNKNOWN};
+use crate::exports::exported;
 use crate::heap::meta::IGNORED;
 use crate::inspect::is_empty_scope;
 use crate::request::Request;
@@ -129,14 +130,7 @@ fn enable() {
     set_disabled(thread, thread.disabled - 1);
 }
 
-macro_rules! exported {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {$(
-        #[unsafe(no_mangle)]
-        pub(crate) unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? $body
-    )*};
-}
-
-exported! {
+exported! { own "C"
     fn heapcheck_is_active() -> i32 { i32::from(phase() == ACTIVE) }
     fn heapcheck_scope_begin(name: *const c_char) -> u32 {
         let Some(thread) = current() else { return 0 };

@@ -11,8 +11,8 @@ use crate::thread::Thread;
 use crate::{children, crash, demand, fork, program, pthreads, start, verify};
 
 #[used]
-#[cfg_attr(not(heapcheck_static), unsafe(link_section = ".init_array"))]
-#[cfg_attr(heapcheck_static, unsafe(link_section = ".init_array.00000"))]
+#[cfg_attr(not(any(heapcheck_static, heapcheck_linked)), unsafe(link_section = ".init_array"))]
+#[cfg_attr(any(heapcheck_static, heapcheck_linked), unsafe(link_section = ".init_array.00000"))]
 static CONSTRUCTOR: extern "C" fn() = construct;
 
 /// A static program runs its destructors after all handlers, and those of the lowest number last.

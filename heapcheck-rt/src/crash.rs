@@ -9,6 +9,7 @@
 //! `struct sigaction` begins with the handler and is passed on as the program gave it. The handler makes system calls
 //! only, and takes the record's lock only if it is free.
 
+use crate::exports::exported;
 use crate::process::end_in_crash;
 use crate::sys;
 
@@ -46,36 +47,34 @@ fn is_fatal(signal: i32) -> bool {
 type Sigaction = unsafe extern "C" fn(i32, *const usize, *mut usize) -> i32;
 type Signal = unsafe extern "C" fn(i32, usize) -> usize;
 
-#[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
-#[cfg_attr(heapcheck_static, unsafe(export_name = "__wrap_sigaction"))]
-pub(crate) unsafe extern "C" fn sigaction(signal: i32, new: *const usize, old: *mut usize) -> i32 {
-    let real = crate::real::find(c"sigaction");
-    // SAFETY: the symbol has this type; pointers are the program's, null or valid, and begin with the handler.
-    unsafe {
-        let outcome = core::mem::transmute::<usize, Sigaction>(real)(signal, new, old);
-        if outcome == 0 && is_fatal(signal) {
-            if !old.is_null() && *old == our_handler() {
-                *old = SIG_DFL;
+exported! { wrapped "C"
+    fn sigaction(signal: i32, new: *const usize, old: *mut usize) -> i32 {
+        let real = crate::real::find(c"sigaction");
+        // SAFETY: the symbol has this type; pointers are the program's, null or valid, and begin with the handler.
+        unsafe {
+            let outcome = core::mem::transmute::<usize, Sigaction>(real)(signal, new, old);
+            if outcome == 0 && is_fatal(signal) {
+                if !old.is_null() && *old == our_handler() {
+                    *old = SIG_DFL;
+                }
+                if !new.is_null() && *new == SIG_DFL && crate::start::is_active() {
+                    let _ = sys::install_handler(signal, on_crash, sys::SA_ONSTACK | sys::SA_NODEFER);
+                }
             }
-            if !new.is_null() && *new == SIG_DFL && crate::start::is_active() {
-                let _ = sys::install_handler(signal, on_crash, sys::SA_ONSTACK | sys::SA_NODEFER);
-            }
+            outcome
         }
-        outcome
     }
-}
 
-#[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
-#[cfg_attr(heapcheck_static, unsafe(export_name = "__wrap_signal"))]
-pub(crate) unsafe extern "C" fn signal(number: i32, handler: usize) -> usize {
-    let real = crate::real::find(c"signal");
-    // SAFETY: the symbol has this type.
-    let before = unsafe { core::mem::transmute::<usize, Signal>(real)(number, handler) };
-    if !is_fatal(number) {
-        return before;
+    fn signal(number: i32, handler: usize) -> usize {
+        let real = crate::real::find(c"signal");
+        // SAFETY: the symbol has this type.
+        let before = unsafe { core::mem::transmute::<usize, Signal>(real)(number, handler) };
+        if !is_fatal(number) {
+            return before;
+        }
+        if handler == SIG_DFL && crate::start::is_active() {
+            let _ = sys::install_handler(number, on_crash, sys::SA_ONSTACK | sys::SA_NODEFER);
+        }
+        if before == our_handler() { SIG_DFL } else { before }
     }
-    if handler == SIG_DFL && crate::start::is_active() {
-        let _ = sys::install_handler(number, on_crash, sys::SA_ONSTACK | sys::SA_NODEFER);
-    }
-    if before == our_handler() { SIG_DFL } else { before }
 }

@@ -1,9 +1,19 @@
 #![expect(unsafe_code, reason = "exports the allocation functions of libc")]
-//! The allocation functions as programs call them: each is one forwarding line.
+//! The allocation functions as programs call them, and the names that they and all other functions of the runtime have.
 //!
 //! Every entry is three instructions that pass on where the return address lies and what the frame pointer is, exactly
-//! as the caller left them, and then jump. In a static program the linker's `--wrap` sends the calls here, and the
-//! names are those that it asks for.
+//! as the caller left them, and then jump.
+//!
+//! | build | `malloc` is called | because |
+//! |---|---|---|
+//! | preloaded | `malloc`, and `heapcheck_preloaded_malloc` | the loader finds the first name before libc's |
+//! | static | `__wrap_malloc` | the linker's `--wrap` asks for it |
+//! | linked | `heapcheck_linked_malloc` | the entries of the crate `heapcheck-linked` jump to it |
+//!
+//! A program that has the runtime linked in defines `malloc` itself, and the loader finds a program's names before those of
+//! preloaded objects. So its entries look for the second name of a preloaded runtime, and jump there when there is one: the
+//! preloaded one wins, and the other never sees a call. The second name has the body once more instead of calling the
+//! first: inside a shared object such a call leads to whoever is first in the process, which would be the program again.
 //!
 //! # Safety
 //! The contracts are those of malloc(3), posix_memalign(3), malloc_usable_size(3), mallinfo(3), malloc_trim(3); the
@@ -16,17 +26,55 @@ use crate::state::{SETTINGS, is_recording};
 use crate::sys::{self, libc::set_errno};
 use core::sync::atomic::Ordering::Relaxed;
 
+/// Defines C functions by the names that this build needs: `exported! { wrapped "C" fn name(..) -> T { .. } .. }`. What is
+/// `wrapped` hides a function of libc; what is `own` is known by its own name in static programs as well.
+macro_rules! exported {
+    (wrapped $abi:literal $($functions:tt)*) => {
+        $crate::exports::exported! { (concat "__wrap_") $abi $($functions)* }
+    };
+    (own $abi:literal $($functions:tt)*) => {
+        $crate::exports::exported! { (concat "") $abi $($functions)* }
+    };
+    ((concat $static:literal) $abi:literal
+        $(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*
+    ) => {$(
+        #[cfg_attr(not(any(heapcheck_static, heapcheck_linked)), unsafe(no_mangle))]
+        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!($static, stringify!($name))))]
+        #[cfg_attr(heapcheck_linked, unsafe(export_name = concat!("heapcheck_linked_", stringify!($name))))]
+        pub(crate) unsafe extern $abi fn $name($($argument: $type),*) $(-> $result)? $body
+
+        #[cfg(not(any(heapcheck_static, heapcheck_linked)))]
+        const _: () = {
+            #[unsafe(export_name = concat!("heapcheck_preloaded_", stringify!($name)))]
+            unsafe extern $abi fn again($($argument: $type),*) $(-> $result)? $body
+        };
+    )*};
+}
+pub(crate) use exported;
+
 /// Exports `$name`, which passes its arguments, the slot of the return address and the frame pointer to `$body`.
 macro_rules! entry {
     ($name:ident = $body:ident, $slot:literal, $bp:literal) => {
         #[unsafe(naked)]
-        #[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
+        #[cfg_attr(not(any(heapcheck_static, heapcheck_linked)), unsafe(no_mangle))]
         #[cfg_attr(heapcheck_static, unsafe(export_name = concat!("__wrap_", stringify!($name))))]
+        #[cfg_attr(heapcheck_linked, unsafe(export_name = concat!("heapcheck_linked_", stringify!($name))))]
         pub(crate) unsafe extern "C" fn $name() {
             core::arch::naked_asm!(
                 concat!("mov ", $slot, ", rsp"), concat!("mov ", $bp, ", rbp"), "jmp {}", sym $body,
             )
         }
+
+        #[cfg(not(any(heapcheck_static, heapcheck_linked)))]
+        const _: () = {
+            #[unsafe(naked)]
+            #[unsafe(export_name = concat!("heapcheck_preloaded_", stringify!($name)))]
+            unsafe extern "C" fn again() {
+                core::arch::naked_asm!(
+                    concat!("mov ", $slot, ", rsp"), concat!("mov ", $bp, ", rbp"), "jmp {}", sym $body,
+                )
+            }
+        };
     };
 }
 pub(crate) use entry;
@@ -126,17 +174,7 @@ extern "C" fn on_pvalloc(bytes: usize, slot: usize, bp: usize) -> *mut u8 {
 #[repr(C)]
 pub(crate) struct Info<T>([T; 10]);
 
-/// Exports a function that needs no registers of its caller.
-macro_rules! plain {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {$(
-        #[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
-        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!("__wrap_", stringify!($name))))]
-        pub(crate) unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? $body
-    )*};
-}
-pub(crate) use plain;
-
-plain! {
+exported! { wrapped "C"
     fn malloc_usable_size(address: usize) -> usize {
         size_of_block(address).or_else(|| start::libc_usable_size(address)).unwrap_or(0)
     }

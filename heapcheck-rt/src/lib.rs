@@ -26,7 +26,7 @@
 //!
 //! Add the crate as a dev-dependency (`cargo add --dev heapcheck-rt`) and run `cargo heapcheck` instead of `cargo test`. Under
 //! plain `cargo test` the runtime is not there, and then nothing of this costs anything: tests run as if the attribute
-//! were not written. `HEAPCHECK_REQUIRE=1` makes them fail instead.
+//! were not written, unless the test crate links the runtime in ([`standalone!`]). `HEAPCHECK_REQUIRE=1` makes them fail instead.
 //!
 //! # The attribute
 //!
@@ -77,9 +77,16 @@
 //! });
 //! ```
 //!
+//! # Plain `cargo test`
+//!
+//! With the feature `standalone`, a test crate that says `heapcheck_rt::standalone!();` in its root has the runtime in it: its
+//! tests with the attribute are checked under plain `cargo test`, and a report has functions, files and lines.
+//! `HEAPCHECK=off` switches that off. The feature alone does nothing, so it does no harm that cargo turns it on for all
+//! members of a workspace. It works on x86-64 Linux with a shared glibc.
+//!
 //! # Features
 //!
-//! `reader` is for the tool. Code under test needs none of it.
+//! `standalone`: see above. `reader` is for the tool. Code under test needs none of it.
 
 // The examples are tests as a reader would write them; that they compile is what counts.
 #![allow(clippy::test_attr_in_doctest)]
@@ -226,6 +233,21 @@ pub mod __private {
     };
     pub use crate::facade::words::assert_clean;
     pub use heapcheck_macros::__wrap;
+}
+
+#[cfg(feature = "standalone")]
+pub use heapcheck_linked::standalone;
+
+/// Links heapcheck's runtime into this test binary, so that plain `cargo test` checks the tests with `#[heapcheck]`. It needs
+/// the feature `standalone`, with which it stands once in the root of a test crate.
+#[cfg(not(feature = "standalone"))]
+#[macro_export]
+macro_rules! standalone {
+    () => {
+        ::core::compile_error!(
+            "`heapcheck_rt::standalone!()` needs the feature `standalone` of heapcheck-rt"
+        );
+    };
 }
 
 /// Panics when something was lost: in a [`Scope`], in a block of code that is run for this, or, without an argument, in the

@@ -16,6 +16,7 @@
 
 use crate::arch::weak_symbol;
 use crate::emit::Recorder;
+use crate::exports::exported;
 use crate::inspect::check;
 use crate::request::Request;
 use crate::options::{Mode, Options};
@@ -45,22 +46,22 @@ pub(crate) fn register_last_handler() {
 type Main = extern "C-unwind" fn(i32, usize, usize) -> i32;
 type StartMain = unsafe extern "C-unwind" fn(Main, i32, usize, usize, usize, usize, usize) -> i32;
 
-/// Stands in front of libc's start function, to know when `main` begins and ends.
-#[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
-#[cfg_attr(heapcheck_static, unsafe(export_name = "__wrap___libc_start_main"))]
-pub(crate) unsafe extern "C-unwind" fn __libc_start_main(
-    main: Main, count: i32, arguments: usize, init: usize, fini: usize, loader_fini: usize, stack_end: usize,
-) -> i32 {
-    MAIN.store(main as usize, Relaxed);
-    if cfg!(heapcheck_static) {
-        start::set_arguments(arguments);
-    }
-    let real = crate::real::__libc_start_main();
-    // SAFETY: the symbol has this type in every libc; `main` is only replaced.
-    unsafe {
-        core::mem::transmute::<usize, StartMain>(real)(
-            around_main, count, arguments, init, fini, loader_fini, stack_end,
-        )
+exported! { wrapped "C-unwind"
+    // Stands in front of libc's start function, to know when `main` begins and ends.
+    fn __libc_start_main(
+        main: Main, count: i32, arguments: usize, init: usize, fini: usize, loader_fini: usize, stack_end: usize
+    ) -> i32 {
+        MAIN.store(main as usize, Relaxed);
+        if cfg!(heapcheck_static) {
+            start::set_arguments(arguments);
+        }
+        let real = crate::real::__libc_start_main();
+        // SAFETY: the symbol has this type in every libc; `main` is only replaced.
+        unsafe {
+            core::mem::transmute::<usize, StartMain>(real)(
+                around_main, count, arguments, init, fini, loader_fini, stack_end,
+            )
+        }
     }
 }
 
@@ -224,17 +225,9 @@ pub(crate) fn end_in_crash(signal: i32) {
     recorder.end(128 + signal, outcome, reason.as_bytes());
 }
 
-macro_rules! exported {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) -> ! $body:block)*) => {$(
-        #[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
-        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!("__wrap_", stringify!($name))))]
-        pub(crate) unsafe extern "C-unwind" fn $name($($argument: $type),*) -> ! $body
-    )*};
-}
-
 type Exit = unsafe extern "C-unwind" fn(i32) -> !;
 
-exported! {
+exported! { wrapped "C-unwind"
     fn exit(status: i32) -> ! {
         STATUS.store(status, Relaxed);
         before_destructors();

@@ -9,6 +9,7 @@
 //! The real functions are called with the arguments that the program gave them.
 
 use crate::arch;
+use crate::exports::exported;
 use crate::limits::USED_STACK_BYTES;
 use crate::start;
 use crate::starts::{self, Start};
@@ -151,15 +152,7 @@ fn real_of(name: &CStr) -> usize {
     crate::real::find(name)
 }
 
-macro_rules! exported {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $body:block)*) => {$(
-        #[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
-        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!("__wrap_", stringify!($name))))]
-        pub(crate) unsafe extern "C-unwind" fn $name($($argument: $type),*) $(-> $result)? $body
-    )*};
-}
-
-exported! {
+exported! { wrapped "C-unwind"
     fn pthread_create(thread: *mut usize, attributes: *const c_void, routine: usize, argument: usize) -> i32 {
         on_create(thread, attributes, routine, argument)
     }

@@ -4,7 +4,8 @@
 //! It comes long before the constructor: ld.so and other libraries' constructors allocate. So nothing here may rely on
 //! libc being set up; the environment is read from the initial stack, where the kernel put it.
 //!
-//! A process without `HEAPCHECK` is left alone: its allocations go to libc's own functions under their other names.
+//! A process without `HEAPCHECK` is left alone: its allocations go to libc's own functions under their other names. Where
+//! the runtime is linked in, it takes `HEAPCHECK=off` for that, or a preloaded runtime.
 //!
 //! # Safety
 //! `__libc_stack_end` points at the argument count, which the argument and environment pointers follow (x86-64 psABI,
@@ -14,7 +15,7 @@ use crate::arch::weak_symbol;
 use crate::capture::Capture;
 use crate::record_state::FdSink;
 use crate::limits::{DEPTH_MAX, SHORT_MAX};
-use crate::options::{self, OptionError, Options, Stacks};
+use crate::options::{self, Mode, OptionError, Options, Stacks};
 use crate::executable;
 use crate::state::{
     ACTIVE, COLD, CONFIG, DORMANT, EARLY, INITIAL_STACK, PHASE_LOCK, REGION, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF,
@@ -33,6 +34,7 @@ pub(crate) const CHILD_OF: &[u8; 18] = b"HEAPCHECK_CHILD_OF";
 
 weak_symbol!(stack_end_symbol = "__libc_stack_end");
 weak_symbol!(environ_symbol = "environ");
+weak_symbol!(preloaded_malloc = "heapcheck_preloaded_malloc");
 
 #[cfg(not(heapcheck_static))]
 mod hidden {
@@ -69,7 +71,10 @@ fn begin() {
     if phase() != COLD {
         return;
     }
-    let options = match options::parse(b"", variable) {
+    if another_is_here() {
+        return enter(DORMANT);
+    }
+    let options = match options::parse(b"", setting) {
         Ok(options) => options,
         Err(error) => refuse(&error),
     };
@@ -94,7 +99,7 @@ fn begin() {
 
 /// Reads the options anew, on top of what the program brings along.
 pub(crate) fn read_options(defaults: &'static [u8]) {
-    match options::parse(defaults, variable) {
+    match options::parse(defaults, setting) {
         Ok(options) => {
             // SAFETY: the constructor calls this: there is one thread.
             unsafe { CONFIG.set_options(options) };
@@ -102,6 +107,22 @@ pub(crate) fn read_options(defaults: &'static [u8]) {
         }
         Err(error) => refuse(&error),
     }
+}
+
+/// Reads a variable that is a setting. Who links the runtime in wants it, so there no word on the mode is one: what
+/// asks for a check gets it, and nothing else is checked.
+fn setting(name: &[u8]) -> Option<&'static [u8]> {
+    let said = variable(name);
+    let is_unsaid = said.unwrap_or_default().is_empty();
+    if cfg!(heapcheck_linked) && is_unsaid && name == options::table::MODE.as_bytes() {
+        return Some(Mode::Local.name().as_bytes());
+    }
+    said
+}
+
+/// Whether this runtime is linked in and another is preloaded, to which all calls go.
+fn another_is_here() -> bool {
+    cfg!(heapcheck_linked) && preloaded_malloc() != 0
 }
 
 /// Ends a process whose settings make no sense: a wrong check would be worse than none.

@@ -11,28 +11,30 @@
 
 use crate::capture::Capture;
 use crate::closed::File;
+use crate::exports::exported;
 use crate::intervals::Span;
 use crate::modules::Modules;
 use crate::state::{ARENA, CLOSED, DEPOT, REGION, RULES, THREADS, is_recording};
 use crate::sys::libc::{self, ModuleInfo};
 use core::ffi::{c_int, c_void};
 
-/// Stands in front of dlclose(3).
-#[cfg_attr(not(heapcheck_static), unsafe(no_mangle))]
-pub(crate) unsafe extern "C-unwind" fn dlclose(library: *mut c_void) -> c_int {
-    type Close = unsafe extern "C-unwind" fn(*mut c_void) -> c_int;
-    let loaded = take_modules();
-    let before = count_unloaded();
-    // SAFETY: the symbol has this type; the argument is the program's.
-    let outcome = unsafe { core::mem::transmute::<usize, Close>(crate::real::find(c"dlclose"))(library) };
-    if count_unloaded() != before {
-        if let Some(loaded) = loaded {
-            keep_closed(&loaded);
+exported! { wrapped "C-unwind"
+    // Stands in front of dlclose(3).
+    fn dlclose(library: *mut c_void) -> c_int {
+        type Close = unsafe extern "C-unwind" fn(*mut c_void) -> c_int;
+        let loaded = take_modules();
+        let before = count_unloaded();
+        // SAFETY: the symbol has this type; the argument is the program's.
+        let outcome = unsafe { core::mem::transmute::<usize, Close>(crate::real::find(c"dlclose"))(library) };
+        if count_unloaded() != before {
+            if let Some(loaded) = loaded {
+                keep_closed(&loaded);
+            }
+            RULES.table.forget_all();
+            THREADS.each(|thread| Capture::clear_of(&thread.capture));
         }
-        RULES.table.forget_all();
-        THREADS.each(|thread| Capture::clear_of(&thread.capture));
+        outcome
     }
-    outcome
 }
 
 /// The modules of a process that is recorded. Taken twice around each call: a destructor inside may close others.

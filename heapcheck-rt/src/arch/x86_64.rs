@@ -294,7 +294,7 @@ pub(crate) use weak_symbol;
 // core is compiled for unwinding and names this function in its tables, and so do our frames around `main` and around
 // the functions of threads. They have nothing to clean up: pthread_exit(3) and cancellation unwind through them, so the
 // answer is always "go on" (_URC_CONTINUE_UNWIND). Hidden, so that it never stands in front of a program's own.
-#[cfg(all(heapcheck_injected, any(not(heapcheck_static), heapcheck_alone)))]
+#[cfg(all(heapcheck_injected, not(any(all(heapcheck_static, not(heapcheck_alone)), heapcheck_linked))))]
 core::arch::global_asm!(
     ".globl rust_eh_personality",
     ".hidden rust_eh_personality",

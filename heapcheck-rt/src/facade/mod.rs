@@ -6,6 +6,8 @@
 pub(crate) mod runtime;
 pub(crate) mod leaks;
 pub(crate) mod words;
+#[cfg(any(test, feature = "standalone"))]
+pub(crate) mod explain;
 pub(crate) mod scope;
 pub(crate) mod outcome;
 pub(crate) mod growth;

@@ -75,6 +75,11 @@ pub(crate) fn is_too_old() -> bool {
     is_active() && heapcheck_scope_judge().is_none()
 }
 
+/// Whether a runtime is in this process, and was told to do nothing.
+pub(crate) fn is_switched_off() -> bool {
+    heapcheck_is_active().is_some() && !is_active()
+}
+
 /// The number of the mode that the process is checked in.
 pub(crate) fn mode() -> u32 {
     call!(heapcheck_mode() otherwise 0)
@@ -142,6 +147,17 @@ pub(crate) fn note_failure(test: &str, why: &str) {
 /// From here on nothing that this thread allocates is a leak.
 pub(crate) fn disable() {
     call!(heapcheck_disable() otherwise ());
+}
+
+/// Runs `body`, and nothing of what it allocates belongs to a scope or is a leak.
+#[cfg(feature = "standalone")]
+pub(crate) fn aside<R>(body: impl FnOnce() -> R) -> R {
+    let before = enter(0);
+    disable();
+    let result = body();
+    enable();
+    enter(before);
+    result
 }
 
 /// Undoes one `disable`.

@@ -12,7 +12,9 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::contract::{METERED, OWN_THREAD, Question};
+use crate::contract::{METERED, OWN_THREAD, Question, Tell};
+#[cfg(feature = "standalone")]
+use crate::facade::explain;
 use crate::facade::leaks::{Leaks, Stats};
 use crate::facade::runtime;
 
@@ -130,7 +132,7 @@ impl Scope {
     }
 
     fn ask(&self, terms: &Terms<'_>, ask: fn(u32, &mut Question) -> bool) -> Option<(u64, u64, String)> {
-        let mut report = Vec::new();
+        let mut report = Report::default();
         let mut question = Question {
             size: size_of::<Question>() as u64,
             flags: terms.flags,
@@ -143,11 +145,10 @@ impl Scope {
             leaked_bytes: 0,
             leaked_blocks: 0,
             excused_bytes: 0,
-            tell: None,
+            tell: TELL,
         };
-        ask(self.number, &mut question).then(|| {
-            (question.leaked_bytes, question.leaked_blocks, String::from_utf8_lossy(&report).into_owned())
-        })
+        ask(self.number, &mut question)
+            .then(|| (question.leaked_bytes, question.leaked_blocks, report.into_text()))
     }
 
     /// Remembers what is alive now, for [`Scope::tell_growth`].
@@ -220,11 +221,55 @@ impl Drop for Scope {
     }
 }
 
+/// What the runtime tells of a check.
+#[derive(Default)]
+struct Report {
+    text: Vec<u8>,
+    #[cfg(feature = "standalone")]
+    leaks: Vec<explain::Leak>,
+}
+
+impl Report {
+    fn into_text(self) -> String {
+        let text = String::from_utf8_lossy(&self.text).into_owned();
+        #[cfg(feature = "standalone")]
+        let text = if self.leaks.is_empty() {
+            text
+        } else {
+            runtime::aside(|| explain::text_of(&self.leaks)) + &text
+        };
+        text
+    }
+}
+
 /// Takes a piece of the report.
 extern "C" fn append(report: *mut c_void, text: *const u8, bytes: usize) {
-    // SAFETY: the runtime passes on the vector that `ask` gave it, which nobody else touches meanwhile, and a text.
-    let (report, text) = unsafe { (&mut *report.cast::<Vec<u8>>(), std::slice::from_raw_parts(text, bytes)) };
-    report.extend_from_slice(text);
+    // SAFETY: the runtime passes on the report that `ask` gave it, which nobody else touches meanwhile, and a text.
+    let (report, text) = unsafe { (&mut *report.cast::<Report>(), std::slice::from_raw_parts(text, bytes)) };
+    report.text.extend_from_slice(text);
+}
+
+#[cfg(not(feature = "standalone"))]
+const TELL: Option<Tell> = None;
+#[cfg(feature = "standalone")]
+const TELL: Option<Tell> = Some(take);
+
+/// Takes a leak.
+#[cfg(feature = "standalone")]
+extern "C" fn take(report: *mut c_void, lost: *const crate::contract::Lost) {
+    // SAFETY: the runtime passes on the report that `ask` gave it, which nobody else touches meanwhile, and facts that are
+    // valid during the call.
+    let (report, lost, thread, stack) = unsafe {
+        let lost = &*lost;
+        let thread = std::slice::from_raw_parts(lost.thread, lost.thread_bytes);
+        (
+            &mut *report.cast::<Report>(),
+            lost,
+            thread,
+            std::slice::from_raw_parts(lost.stack, lost.stack_frames),
+        )
+    };
+    report.leaks.push(explain::Leak::new(lost, thread, stack));
 }
 
 /// A future in its place, which is wiped when it is over: what it held in its own memory and then lost must not be found

@@ -214,15 +214,18 @@ impl<'a> Trial<'a> {
                 return Begun::Checked(trial);
             }
             (true, true) => "the runtime in this process is older than heapcheck-rt",
+            (false, _) if runtime::is_switched_off() => "the runtime in this process is switched off",
             (false, _) => "the runtime is not in this process",
         };
         if !is_required() {
             return Begun::Unchecked;
         }
         eprintln!("heapcheck: `{}` is not checked: {why}", config.test_name());
-        eprintln!(
-            "heapcheck: hint: run `cargo heapcheck` instead of `cargo test`, or unset HEAPCHECK_REQUIRE"
-        );
+        let instead = match runtime::is_switched_off() {
+            true => "unset HEAPCHECK, or HEAPCHECK_REQUIRE",
+            false => "run `cargo heapcheck` instead of `cargo test`, or unset HEAPCHECK_REQUIRE",
+        };
+        eprintln!("heapcheck: hint: {instead}");
         Begun::Refused
     }
 

@@ -215,9 +215,13 @@ impl<'s, 'f> Plan<'s, 'f> {
             self.survey.sites().any(|site| site.family == family && wanted(site.hook))
         };
         match family {
-            // A static program has the C library's own; the linker was told to wrap that.
+            // A static program has the C library's own; the linker was told to wrap that. One with the runtime in it has
+            // the runtime's.
             Family::Libc => {
-                self.survey.is_dynamic && has(|hook| hook == Hook::Alloc) && has(|hook| hook == Hook::Free)
+                !self.survey.has_runtime
+                    && self.survey.is_dynamic
+                    && has(|hook| hook == Hook::Alloc)
+                    && has(|hook| hook == Hook::Free)
             }
             Family::Cxx => self.is_active(Family::Libc),
             _ => has(|hook| hook == Hook::Free) && has(|hook| hook != Hook::Free && hook != Hook::UsableSize),

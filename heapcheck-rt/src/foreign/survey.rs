@@ -52,9 +52,14 @@ pub struct Survey<'f> {
     pub(super) is_dynamic: bool,
     /// `System` needs `posix_memalign`; a Rust program without it allocates elsewhere.
     pub(super) has_memalign: bool,
+    /// The runtime is linked in: the program's `malloc` is ours, or leads to the preloaded one.
+    pub(super) has_runtime: bool,
     /// A string of a known allocator; looked for only when there are no symbols.
     pub(super) marker: bool,
 }
+
+/// What a program with the runtime in it asks the loader for; also when its symbols were stripped.
+const PRELOADED: &[u8] = b"heapcheck_preloaded_malloc";
 
 /// In the order of [`Survey::shims`]: the v0 names end so (the crate's hash before it changes), the old names are whole.
 const SHIMS: [(&[u8], &[u8]); 4] = [
@@ -72,6 +77,7 @@ pub fn survey<'f>(elf: &Elf<'f>) -> Survey<'f> {
     let symbols = elf.symbols();
     let dynamic = elf.dynamic_symbols();
     let is_stripped = symbols.is_empty();
+    let has_runtime = dynamic.imports(PRELOADED);
     let is_dynamic = elf.has_interpreter() || elf.needed().next().is_some();
     let mut survey = Survey {
         elf: *elf,
@@ -86,7 +92,10 @@ pub fn survey<'f>(elf: &Elf<'f>) -> Survey<'f> {
         is_rust: false,
         is_program: elf.has_interpreter() || !is_dynamic,
         is_dynamic,
-        has_memalign: dynamic.imports(b"posix_memalign") || symbols.find(b"posix_memalign").is_some(),
+        has_runtime,
+        has_memalign: has_runtime
+            || dynamic.imports(b"posix_memalign")
+            || symbols.find(b"posix_memalign").is_some(),
         marker: false,
     };
     // A stripped library still exports its functions by name.

@@ -11,6 +11,7 @@ const CRATE_ROOTS: &[&str] = &[
     "heapcheck-rt/src/lib.rs",
     "heapcheck-rt/src/rt.rs",
     "cargo-heapcheck/src/main.rs",
+    "linked/src/lib.rs",
     "macros/src/lib.rs",
     "tests/src/lib.rs",
     "tests/tests/tidy/main.rs",

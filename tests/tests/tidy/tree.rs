@@ -7,8 +7,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The folders whose every `.rs` file is a source file of the house: it has a head and is named in ARCHITECTURE.md.
-const SOURCE_FOLDERS: &[&str] =
-    &["heapcheck-rt/", "cargo-heapcheck/", "macros/", "tests/src/", "tests/tests/", "tests/benches/"];
+const SOURCE_FOLDERS: &[&str] = &[
+    "heapcheck-rt/",
+    "linked/",
+    "cargo-heapcheck/",
+    "macros/",
+    "tests/src/",
+    "tests/tests/",
+    "tests/benches/",
+];
 
 /// The texts of the repository by their path from its root.
 pub(crate) struct Tree(pub(crate) BTreeMap<String, String>);
@@ -43,6 +50,10 @@ fn collect_texts(root: &Path, folder: &Path, texts: &mut BTreeMap<String, String
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let hidden = name.starts_with('.') && name != ".ci" && name != ".gitignore";
         if hidden || name == "target" || name == "Cargo.lock" {
+            continue;
+        }
+        // A link stands for what is read where it lies.
+        if path.is_symlink() {
             continue;
         }
         if path.is_dir() {
