@@ -129,7 +129,9 @@ impl Recorder {
         leaks: Option<&Leaks<ArenaMemory>>, heap: &StoppedHeap,
     ) {
         let any = !findings.leaks.as_slice().is_empty();
-        self.state.found |= findings.leaks.as_slice().iter().any(plain::counts);
+        let counts = findings.leaks.as_slice().iter().any(plain::counts);
+        self.state.found |= counts;
+        self.state.unasked |= counts && !matches!(check.moment, Moment::Call | Moment::Scope);
         self.state.checked = check.moment;
         if (any || check.has_in_use || self.options.out.is_some()) && !self.begin() {
             return;
@@ -194,7 +196,7 @@ impl Recorder {
 
     /// Writes a wrong free.
     fn write_fault(&mut self, fault: &Fault) {
-        self.state.found = true;
+        (self.state.found, self.state.unasked) = (true, true);
         if !self.begin() {
             return;
         }
@@ -231,6 +233,11 @@ impl Recorder {
         self.state.found
     }
 
+    /// Whether some of that was told to nobody who had asked.
+    pub(crate) fn found_unasked(&self) -> bool {
+        self.state.unasked
+    }
+
     /// Whether a check ran.
     pub(crate) fn was_checked(&self) -> bool {
         self.state.checked != Moment::Never
@@ -245,7 +252,7 @@ impl Recorder {
         (self.state.checks, self.state.modules, self.state.scopes) = (0, None, 0);
         (self.state.first_module, self.state.next_module) = (0, 0);
         self.state.traces = None;
-        (self.state.found, self.state.ended) = (false, false);
+        (self.state.found, self.state.unasked, self.state.ended) = (false, false, false);
         self.state.checked = Moment::Never;
     }
 }
@@ -435,6 +442,8 @@ fn write_graph(
 struct Names<'a> {
     modules: &'a Modules,
     names: Buf<(u32, [u8; NAME_BYTES])>,
+    /// Whether scopes are named that have ended.
+    is_late: bool,
 }
 
 impl<'a> Names<'a> {
@@ -447,7 +456,7 @@ impl<'a> Names<'a> {
                 let _ = names.push((number, name));
             }
         }
-        Self { modules, names }
+        Self { modules, names, is_late: false }
     }
 }
 
@@ -473,7 +482,7 @@ impl Facts for Names<'_> {
     }
 
     fn scope_name(&self, scope: u32) -> &[u8] {
-        SCOPES.get(scope).map_or(b"", |scope| if scope.is_open() { scope.name() } else { b"" })
+        SCOPES.get(scope).map_or(b"", |scope| if scope.is_open() || self.is_late { scope.name() } else { b"" })
     }
 }
 
@@ -497,7 +506,8 @@ pub(crate) fn report(
         }
     };
     let mut text = Text::new(sink);
-    let facts = Names::of(modules, findings.leaks.as_slice().iter().map(|leak| leak.thread));
+    let threads = findings.leaks.as_slice().iter().map(|leak| leak.thread);
+    let facts = Names { is_late: request.terms.is_late, ..Names::of(modules, threads) };
     let checked = Checked {
         mode: request.mode,
         moment: request.moment,

@@ -44,6 +44,8 @@ pub(crate) struct RecordState {
     pub(crate) traces: Option<Buf<u8>>,
     /// Something leaked or was freed wrongly.
     pub(crate) found: bool,
+    /// Some of that was told to nobody who had asked.
+    pub(crate) unasked: bool,
     pub(crate) checked: Moment,
     pub(crate) ended: bool,
 }
@@ -70,6 +72,7 @@ impl RecordCell {
             scopes: 0,
             traces: None,
             found: false,
+            unasked: false,
             checked: Moment::Never,
             ended: false,
         }))

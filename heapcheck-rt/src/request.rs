@@ -35,6 +35,8 @@ pub(crate) struct Terms {
     pub(crate) excuse_live: bool,
     /// The check leaves a trace only when something leaked.
     pub(crate) is_silent_when_clean: bool,
+    /// Only what scopes have lost counts that have passed their checks.
+    pub(crate) is_late: bool,
     /// The check leaves no trace: it will be made again.
     pub(crate) is_tentative: bool,
     /// Who takes the plain report, and its first argument.
@@ -51,6 +53,7 @@ impl Terms {
         without_guests: false,
         excuse_live: false,
         is_silent_when_clean: false,
+        is_late: false,
         is_tentative: false,
         print: None,
         tell: None,

@@ -38,6 +38,8 @@ const INEXACT: u32 = 1 << 11;
 const OF_THREAD: u32 = 1 << 12;
 /// There are scopes below it.
 const PARENT: u32 = 1 << 13;
+/// It has lost something, and whoever asked was told.
+const TOLD: u32 = 1 << 14;
 
 /// How many blocks and bytes one trace had alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +129,16 @@ impl Scopes {
             scope.state.fetch_or(OF_THREAD, Relaxed);
         }
         Ok(number)
+    }
+
+    /// Whether a scope passed its check, or one around it: what it has lost nobody was told.
+    pub(crate) fn has_passed(&self, number: u32) -> bool {
+        let (mut at, mut states) = (number, 0);
+        while let Some(scope) = self.get(at).filter(|_| at != 0) {
+            states |= scope.state.load(Relaxed);
+            at = scope.parent.load(Relaxed);
+        }
+        states & (CHECKED | TOLD) == CHECKED
     }
 
     /// Whether `number` is `scope` or lies below it.
@@ -260,6 +272,11 @@ impl Scope {
     /// Notes that it was checked.
     pub(crate) fn note_checked(&self) {
         self.state.fetch_or(CHECKED, Relaxed);
+    }
+
+    /// Notes that somebody was told what it has lost.
+    pub(crate) fn note_told(&self) {
+        self.state.fetch_or(TOLD, Relaxed);
     }
 
     /// Notes that its count of live blocks is not to be trusted.

@@ -85,6 +85,9 @@ pub(crate) fn judge(request: &Request, question: &mut Question) -> i32 {
     match look(request, options) {
         Ok(findings) => {
             let totals = &findings.totals;
+            if totals.leaked_blocks > 0 {
+                scope.note_told();
+            }
             question.leaked_bytes = totals.leaked_bytes;
             question.leaked_blocks = totals.leaked_blocks;
             question.excused_bytes = totals.suppressed_bytes;

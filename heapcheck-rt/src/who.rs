@@ -48,7 +48,8 @@ impl<'a> Who<'a> {
     fn concerns(&self, live: &Live) -> bool {
         let is_late_enough = self.request.mode != Mode::Minimal || live.state & EARLY == 0;
         let scope = self.request.scope;
-        is_late_enough && (scope == 0 || live.scope == scope || SCOPES.counts_for(live.scope, scope))
+        let is_asked_for = !self.request.terms.is_late || SCOPES.has_passed(live.scope);
+        is_late_enough && is_asked_for && (scope == 0 || live.scope == scope || SCOPES.counts_for(live.scope, scope))
     }
 
     fn is_guests(&self, live: &Live) -> bool {

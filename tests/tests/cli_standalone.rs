@@ -67,6 +67,16 @@ fn check_verdicts(text: &str) {
     CLEAN.iter().for_each(|test| assert!(ended(text, test, "ok"), "{test}:\n{text}"));
 }
 
+/// Expects the same when tests run side by side: what a test's own check has missed is told at the end of the process.
+fn check_verdicts_of_many_threads(passes: bool, text: &str) {
+    assert!(!passes, "{text}");
+    for test in LEAKING {
+        let is_late = text.contains(&format!("in scope 'tests::{test}'"));
+        assert!(ended(text, test, "FAILED") || is_late, "{test}:\n{text}");
+    }
+    CLEAN.iter().for_each(|test| assert!(ended(text, test, "ok"), "{test}:\n{text}"));
+}
+
 /// One test, because its steps share what takes longest: the build.
 #[test]
 fn a_test_binary_with_the_runtime_in_it() {
@@ -88,11 +98,13 @@ fn plain_cargo_test_fails_the_tests_that_lose_something_and_no_other(fixture: &F
     let output = cargo(fixture, "test -p app --test again");
     assert_eq!(output.status.code(), Some(101), "{}", text_of(&output));
     assert!(text_of(&output).contains("it leaked 1005 bytes in 1 block"), "{}", text_of(&output));
+    let output = cargo(fixture, "test -p app --test answers");
+    assert!(output.status.success(), "{}", text_of(&output));
     let lib = lib_of(fixture);
-    for _ in 0..4 {
-        let (passes, text) = run(&lib, &[("HEAPCHECK_REQUIRE", "1")], "--test-threads=1");
-        assert!(!passes);
-        check_verdicts(&text);
+    for round in 0..24 {
+        let threads = ["1", "2", "4", "16"][round % 4];
+        let (passes, text) = run(&lib, &[("HEAPCHECK_REQUIRE", "1")], &format!("--test-threads={threads}"));
+        check_verdicts_of_many_threads(passes, &text);
     }
 }
 
