@@ -13,6 +13,8 @@ mod binary;
 mod part;
 mod run;
 mod injection;
+mod code;
+mod cpp;
 mod types;
 mod symbols;
 mod plumbing;

@@ -43,8 +43,15 @@ const WAYS: &[Way] = &[
 const FOR_GOOD: &str = "gives it up for good; what is to live as long as the program belongs in a `static`";
 
 /// The lines of advice.
-pub(super) fn of(kind: LeakKind, site: &Site, members: &[Member], sources: &mut Sources) -> Vec<String> {
+pub(super) fn of(
+    kind: LeakKind,
+    is_structure: bool,
+    site: &Site,
+    members: &[Member],
+    sources: &mut Sources,
+) -> Vec<String> {
     match kind {
+        LeakKind::Cycle if is_structure => never_freed(site, sources).into_iter().collect(),
         LeakKind::Cycle => back_edge(members).into_iter().collect(),
         LeakKind::Direct => {
             given_away(site, sources).or_else(|| never_freed(site, sources)).into_iter().collect()
@@ -170,7 +177,7 @@ fn never_freed(site: &Site, sources: &mut Sources) -> Option<String> {
 
 /// Whether a type is a pointer that counts its owners.
 pub(super) fn is_counted(name: &str) -> bool {
-    name.starts_with("Rc<") || name.starts_with("Arc<")
+    ["Rc<", "Arc<", "std::shared_ptr<"].iter().any(|pointer| name.starts_with(pointer))
 }
 
 /// Which pointer of a cycle should be weak.
@@ -206,7 +213,11 @@ fn back_edge(members: &[Member]) -> Option<String> {
     let has_collection =
         members.iter().any(|member| member.field.as_deref().is_some_and(|field| field.contains("[..]")));
     let weak = |target: &str| {
-        let path = if target.starts_with("Arc<") { "sync::Weak" } else { "Weak" };
+        let path = match target.split('<').next() {
+            Some("Arc") => "sync::Weak",
+            Some("std::shared_ptr") => "std::weak_ptr",
+            _ => "Weak",
+        };
         let inner = target.split_once('<').and_then(|(_, inner)| inner.strip_suffix('>'));
         format!("{path}<{}>", inner.unwrap_or_default())
     };
@@ -228,7 +239,9 @@ fn back_edge(members: &[Member]) -> Option<String> {
             let mut fields: Vec<String> = edges.iter().map(in_full).collect();
             fields.dedup();
             let is_told = (2..=FIELDS_MAX).contains(&fields.len()) && fields.len() == edges.len();
-            return is_told.then(|| format!("one of {} has to be a `Weak`", fields.join(", ")));
+            let is_cpp = edges.iter().any(|(.., target)| target.starts_with("std::"));
+            let weak = if is_cpp { "std::weak_ptr" } else { "Weak" };
+            return is_told.then(|| format!("one of {} has to be a `{weak}`", fields.join(", ")));
         }
     };
     let weak = weak(target);

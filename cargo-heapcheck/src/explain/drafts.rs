@@ -65,6 +65,7 @@ impl<'f> Drafts<'f> {
             graph.blocks.iter().map(|block| known.contains(&group_of_block(block))).collect();
         let block_sites: Vec<usize> =
             graph.blocks.iter().map(|block| sites.find(record, block.trace, symbols)).collect();
+        sites.find_pointed(&graph, &block_sites, &mut symbols.types);
         let mut making = Making {
             graph: &graph,
             sites: &block_sites,

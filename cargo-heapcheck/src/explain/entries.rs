@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use heapcheck_rt::record::{Found, LeakKind, Record};
+use heapcheck_rt::record::{Edge, Found, LeakKind, Record};
 
 use super::drafts::{Draft, Drafts};
 use super::naming::Naming;
@@ -14,12 +14,13 @@ use super::sites::{Site, Sites};
 use super::{Branch, Explanation, Member, advice, stacks};
 use crate::shape::circle;
 use crate::shape::tree::{Twig, grow};
+use crate::shape::whole::{Pointer, is_whole};
 use crate::symbols::{Symbols, place};
 use crate::why;
 
 /// The entries of one check.
 pub(super) fn of_check(record: &Record, found: &Found, symbols: &mut Symbols) -> Vec<Explanation> {
-    let mut sites = Sites::default();
+    let mut sites = Sites::of(found);
     let drafts = Drafts::of(record, found, &mut sites, symbols);
     let mut naming = Naming::new(&drafts, &sites, &mut symbols.types);
     let entries = drafts.list.iter().enumerate();
@@ -108,6 +109,7 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
     let main = draft.threads.iter().max_by_key(|(thread, bytes)| (**bytes, Reverse(**thread)));
     let thread = main.and_then(|(thread, _)| record.thread(*thread));
     let kind = draft.kind;
+    let is_structure = kind == LeakKind::Cycle && is_structure(draft, naming);
     Explanation {
         kind,
         bytes: draft.bytes,
@@ -125,26 +127,30 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
         is_truncated: site.is_truncated,
         also: also(draft, site, naming.sites),
         held_by: None,
-        help: advice::of(kind, site, &members, &mut naming.sources),
+        help: advice::of(kind, is_structure, site, &members, &mut naming.sources),
         signature: format!("{:016x}", fnv([kind.name().as_bytes(), &draft.signature.to_le_bytes()])),
         trace: site.trace.clone(),
         stacks: stacks::of_draft(record, draft, naming.sites),
         own: site.own,
-        is_structure: kind == LeakKind::Cycle && is_structure(draft, naming),
+        is_structure,
         members,
         others,
         kept,
     }
 }
 
-/// Whether all blocks of the cycles are of collections whose nodes point back.
+/// Whether the cycles are only how collections are built.
 fn is_structure(draft: &Draft, naming: &Naming<'_, '_>) -> bool {
-    let mut nodes = draft.heads.iter().flat_map(|head| naming.drafts.graph.members(*head));
-    nodes.all(|node| {
-        let name = naming.site_of(*node).allocated.as_deref().unwrap_or_default();
-        ["BTreeMap<", "BTreeSet<", "LinkedList<", "std::map<", "std::set<", "std::list<"]
-            .iter()
-            .any(|collection| name.starts_with(collection))
+    let graph = &naming.drafts.graph;
+    draft.heads.iter().all(|head| {
+        let members = graph.members(*head);
+        let is_node = |node: &u32| {
+            let name = naming.site_of(*node).allocated.as_deref().unwrap_or_default();
+            ["BTreeMap<", "BTreeSet<", "LinkedList<"].iter().any(|collection| name.starts_with(collection))
+        };
+        members.iter().all(is_node)
+            || (members.iter().any(|node| naming.site_of(*node).is_foreign)
+                && is_whole(graph, *head, |from, to, edge| naming.pointer(from, to, edge)))
     })
 }
 
@@ -157,7 +163,8 @@ fn centre(component: u32, naming: &Naming<'_, '_>) -> Option<u32> {
     let graph = &naming.drafts.graph;
     circle::centre(graph, component, |node| {
         let allocated = naming.site_of(node).allocated.as_deref();
-        (allocated.is_some_and(advice::is_counted), Reverse(graph.blocks[node as usize].trace))
+        let is_part = naming.is_part(node);
+        (allocated.is_some_and(advice::is_counted), !is_part, Reverse(graph.blocks[node as usize].trace))
     })
 }
 
@@ -177,11 +184,17 @@ fn also(draft: &Draft, shown: &Site, sites: &Sites) -> Vec<(String, u64)> {
     places.into_iter().map(|(place, blocks)| (place.to_string(), blocks)).collect()
 }
 
+fn drawn<'f>(centre: u32, naming: &Naming<'_, 'f>) -> Vec<(u32, &'f Edge)> {
+    circle::draw(&naming.drafts.graph, centre, |from, to, edge| {
+        naming.pointer(from, to, edge) == Pointer::Back
+    })
+}
+
 /// The circle through `centre`, with the pointers that make it.
 fn draw(centre: u32, naming: &mut Naming<'_, '_>) -> Vec<Member> {
     let drafts = naming.drafts;
     let component = drafts.graph.component_of(centre);
-    let circle = circle::draw(&drafts.graph, centre);
+    let circle = drawn(centre, naming);
     let mut alike: BTreeMap<u32, u64> = BTreeMap::new();
     for node in drafts.graph.members(component) {
         *alike.entry(naming.site_of(*node).kind).or_default() += 1;
@@ -203,8 +216,7 @@ fn draw(centre: u32, naming: &mut Naming<'_, '_>) -> Vec<Member> {
 /// What lies in the cycles besides what is drawn, by type.
 fn others(draft: &Draft, centre: u32, naming: &Naming<'_, '_>) -> Vec<Branch> {
     let drafts = naming.drafts;
-    let drawn: Vec<u32> =
-        circle::draw(&drafts.graph, centre).iter().map(|(node, _)| naming.site_of(*node).kind).collect();
+    let drawn: Vec<u32> = drawn(centre, naming).iter().map(|(node, _)| naming.site_of(*node).kind).collect();
     let mut sums: BTreeMap<u32, Branch> = BTreeMap::new();
     let nodes = draft.heads.iter().flat_map(|head| drafts.graph.members(*head));
     for &node in nodes.filter(|node| drafts.counts[**node as usize]) {

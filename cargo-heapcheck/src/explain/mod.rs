@@ -15,8 +15,8 @@ pub(crate) mod sites;
 mod drafts;
 mod stacks;
 mod inuse;
-mod naming;
 mod advice;
+mod naming;
 mod entries;
 
 use std::path::PathBuf;

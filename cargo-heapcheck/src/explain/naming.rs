@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use heapcheck_rt::record::Edge;
 
+use super::advice;
 use super::drafts::Drafts;
 use super::sites::{Site, Sites};
 use super::sources::Sources;
 use crate::shape::tree::Names;
+use crate::shape::whole::Pointer;
 use crate::types::Types;
 
 /// The names of a check.
@@ -18,15 +20,15 @@ pub(super) struct Naming<'a, 'f> {
     /// Its places.
     pub(super) sites: &'a Sites,
     types: &'a mut Types,
-    fields: HashMap<String, u32>,
-    paths: HashMap<Pointer, Option<String>>,
     /// The source files that were read.
     pub(super) sources: Sources,
+    fields: HashMap<String, u32>,
+    paths: HashMap<PathKey, Option<String>>,
 }
 
 /// What a path depends on: the places of both blocks, where in an element the pointer lies, and whether it leads to the
 /// beginning of the other block.
-type Pointer = (usize, usize, u64, bool);
+type PathKey = (usize, usize, u64, bool);
 
 impl<'a, 'f> Naming<'a, 'f> {
     /// No field is known yet.
@@ -36,14 +38,33 @@ impl<'a, 'f> Naming<'a, 'f> {
             sites,
             types,
             fields: HashMap::new(),
-            paths: HashMap::new(),
             sources: Sources::default(),
+            paths: HashMap::new(),
         }
     }
 
     /// The place of a block.
     pub(super) fn site_of(&self, node: u32) -> &'a Site {
         self.sites.get(self.drafts.sites[node as usize])
+    }
+
+    /// Whether a block is a part that a container of C++ is held together by.
+    pub(super) fn is_part(&self, node: u32) -> bool {
+        self.site_of(node).typed.as_ref().is_some_and(|typed| typed.is_link(0))
+    }
+
+    /// What a pointer inside a cycle is.
+    pub(super) fn pointer(&self, from: u32, to: u32, edge: &Edge) -> Pointer {
+        let (holder, target) = (self.site_of(from), self.site_of(to));
+        let is_link = holder.typed.as_ref().is_some_and(|typed| typed.is_link(edge.offset));
+        // The head of a container may be a block of its own, or lie in another one.
+        match is_link {
+            true if holder.kind == target.kind && self.is_part(to) => Pointer::Between,
+            true => Pointer::Back,
+            // A short `std::string` points to its own text, and an empty list to itself.
+            false if from == to && holder.is_foreign && !is_counted(holder) => Pointer::Back,
+            false => Pointer::Made,
+        }
     }
 
     /// The path of the field that a pointer lies in, as it is written in the block's type.
@@ -61,6 +82,11 @@ impl<'a, 'f> Naming<'a, 'f> {
         };
         self.paths.entry(pointer).or_insert_with(find).clone()
     }
+}
+
+/// Whether the block is shared by those who count themselves.
+fn is_counted(site: &Site) -> bool {
+    site.allocated.as_deref().is_some_and(advice::is_counted)
 }
 
 impl Names for Naming<'_, '_> {

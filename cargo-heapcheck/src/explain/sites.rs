@@ -5,15 +5,17 @@
 
 use std::collections::HashMap;
 
-use heapcheck_rt::record::Record;
+use heapcheck_rt::record::{Found, Record};
 
 use super::signature::{self, fnv};
+use crate::code::is_foreign;
 use crate::plumbing::{allocated_type, first_own};
+use crate::shape::graph::Graph;
 use crate::symbols::{Frame, Symbols, place};
-use crate::types::Typed;
+use crate::types::{Sizes, Typed, Types};
 
 /// A place of allocation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Site {
     /// The number of the trace in its record.
     pub(crate) number: u32,
@@ -35,6 +37,8 @@ pub(crate) struct Site {
     pub(crate) key: u64,
     /// The number of its type; places without a type have one each.
     pub(crate) kind: u32,
+    /// Whether C or C++ has allocated it.
+    pub(crate) is_foreign: bool,
 }
 
 /// The places of a record.
@@ -43,9 +47,31 @@ pub(crate) struct Sites {
     list: Vec<Site>,
     known: HashMap<u32, usize>,
     kinds: HashMap<String, u32>,
+    sizes: HashMap<u32, Sizes>,
 }
 
 impl Sites {
+    /// Nothing was looked up; the sizes of blocks by trace are read from a check.
+    pub(crate) fn of(found: &Found) -> Self {
+        let mut sizes: HashMap<u32, Sizes> = HashMap::new();
+        let mut blocks: HashMap<u32, u64> = HashMap::new();
+        for block in &found.blocks {
+            sizes.entry(block.trace).or_default().add(block.size_bytes);
+            *blocks.entry(block.trace).or_default() += 1;
+        }
+        let mut all: HashMap<u32, u64> = HashMap::new();
+        for leak in &found.leaks {
+            *all.entry(leak.trace).or_default() += leak.blocks;
+        }
+        // Not all blocks are written down one by one.
+        for leak in &found.leaks {
+            if all.get(&leak.trace) > blocks.get(&leak.trace) {
+                sizes.entry(leak.trace).or_default().add_all(leak.blocks, leak.bytes, leak.largest_bytes);
+            }
+        }
+        Self { sizes, ..Self::default() }
+    }
+
     /// Finds the place of a trace, as a number for [`Sites::get`].
     pub(crate) fn find(&mut self, record: &Record, trace: u32, symbols: &mut Symbols) -> usize {
         if let Some(&known) = self.known.get(&trace) {
@@ -53,29 +79,82 @@ impl Sites {
         }
         let frames = symbols.find_frames(record, trace);
         let own = first_own(&frames);
-        let typed = symbols.find_type(record, trace, &frames);
+        let typed =
+            symbols.find_type(record, trace, &frames, self.sizes.get(&trace).copied().unwrap_or_default());
         let guessed = || own.and_then(|own| allocated_type(&frames, own));
         let allocated = typed.as_ref().map(|typed| typed.short.clone()).or_else(guessed);
-        let place = own.and_then(|own| place(&frames[own]));
-        let names = signature::names(&frames, own, allocated.as_deref());
-        let line = place.as_deref().filter(|_| allocated.is_none()).unwrap_or_default();
-        let key = fnv(names.iter().map(String::as_str).chain([line]));
-        let kind_name = allocated.clone().unwrap_or_else(|| format!("#{key}"));
-        let next = self.kinds.len() as u32 + 1;
-        self.list.push(Site {
+        let mut site = Site {
             number: trace,
             is_truncated: record.trace(trace).is_some_and(|trace| trace.truncated),
-            place,
+            place: own.and_then(|own| place(&frames[own])),
+            is_foreign: own.and_then(|own| frames[own].file.as_deref()).is_some_and(is_foreign),
             trace: frames,
             own,
             allocated,
             typed,
-            signature: fnv(&names),
-            key,
-            kind: *self.kinds.entry(kind_name).or_insert(next),
-        });
+            signature: 0,
+            key: 0,
+            kind: 0,
+        };
+        self.recognise(&mut site);
+        self.list.push(site);
         self.known.insert(trace, self.list.len() - 1);
         self.list.len() - 1
+    }
+
+    /// Numbers what a place is recognised by.
+    fn recognise(&mut self, site: &mut Site) {
+        let names = signature::names(&site.trace, site.own, site.allocated.as_deref());
+        let line = site.place.as_deref().filter(|_| site.allocated.is_none()).unwrap_or_default();
+        site.key = fnv(names.iter().map(String::as_str).chain([line]));
+        site.signature = fnv(&names);
+        let kind_name = site.allocated.clone().unwrap_or_else(|| format!("#{}", site.key));
+        let next = self.kinds.len() as u32 + 1;
+        site.kind = *self.kinds.entry(kind_name).or_insert(next);
+    }
+
+    /// Finds the types of blocks of C and C++ that nothing is known of but that a field of a known type leads to them:
+    /// all pointers have to agree. `sites` are the places of the blocks of `graph`.
+    pub(crate) fn find_pointed(&mut self, graph: &Graph<'_>, sites: &[usize], types: &mut Types) {
+        // What was found tells more; but longer chains of this kind are not worth it.
+        for _ in 0..4 {
+            let mut found: HashMap<usize, Option<Typed>> = HashMap::new();
+            let is_open = |site: &Site| site.typed.is_none() && site.is_foreign;
+            if !self.list.iter().any(is_open) {
+                return;
+            }
+            for from in 0..graph.blocks.len() {
+                let Some(holder) = self.list[sites[from]].typed.as_ref() else { continue };
+                let pointers = graph.pointers(from as u32).iter();
+                for (to, edge) in pointers.filter(|(_, edge)| edge.to_offset == 0) {
+                    let site = &self.list[sites[*to as usize]];
+                    if !is_open(site) {
+                        continue;
+                    }
+                    let size = graph.blocks[from].size_bytes;
+                    let sizes = self.sizes.get(&site.number).copied().unwrap_or_default();
+                    let typed = holder
+                        .within_element(size, edge.offset)
+                        .and_then(|offset| types.find_pointed(holder, offset, sizes));
+                    let known = found.entry(sites[*to as usize]).or_insert_with(|| typed.clone());
+                    if known.as_ref().map(|known| &known.full) != typed.as_ref().map(|typed| &typed.full) {
+                        *known = None;
+                    }
+                }
+            }
+            let found: Vec<(usize, Typed)> =
+                found.into_iter().filter_map(|(site, typed)| Some((site, typed?))).collect();
+            if found.is_empty() {
+                return;
+            }
+            for (at, typed) in found {
+                let mut site = std::mem::take(&mut self.list[at]);
+                site.allocated = Some(typed.short.clone());
+                site.typed = Some(typed);
+                self.recognise(&mut site);
+                self.list[at] = site;
+            }
+        }
     }
 
     /// A place.

@@ -43,6 +43,10 @@ pub(super) fn render(text: &mut String, leak: &Explanation, look: Look) {
             tree::render(text, &leak.others, look);
         }
     }
+    if leak.is_structure && !leak.others.is_empty() {
+        item(text, NOTE, "note", "it is made of these as well:", look);
+        tree::render(text, &leak.others, look);
+    }
     if !leak.kept.is_empty() {
         item(text, NOTE, "note", &keeps(leak), look);
         tree::render(text, &leak.kept, look);

@@ -3,10 +3,11 @@
 
 use std::fmt::Write;
 
+use crate::cpp;
 use crate::figures::counted;
 use crate::look::{ERROR, FAINT, Look};
 use crate::plumbing::{Whose, first_own, whose};
-use crate::symbols::{Frame, cpp, place};
+use crate::symbols::{Frame, place};
 
 /// Writes a stack, innermost first; with all frames when asked to be verbose.
 pub(super) fn render(text: &mut String, frames: &[Frame], is_truncated: bool, look: Look) {

@@ -36,14 +36,30 @@ fn inside<'g, 'f>(graph: &'g Graph<'f>, node: u32) -> impl Iterator<Item = (u32,
 
 /// The shortest circle through `centre` inside its component: each node with the pointer to the next one. A block that
 /// points to itself is a circle only where there is no other; and of several, the one through what only `centre` holds.
-pub(crate) fn draw<'f>(graph: &Graph<'f>, centre: u32) -> Vec<(u32, &'f Edge)> {
+/// Pointers of which `is_back` are followed only where there is no other circle.
+pub(crate) fn draw<'f>(
+    graph: &Graph<'f>,
+    centre: u32,
+    is_back: impl Fn(u32, u32, &Edge) -> bool,
+) -> Vec<(u32, &'f Edge)> {
+    let made = draw_through(graph, centre, |from, to, edge| !is_back(from, to, edge));
+    if made.is_empty() { draw_through(graph, centre, |_, _, _| true) } else { made }
+}
+
+fn draw_through<'f>(
+    graph: &Graph<'f>,
+    centre: u32,
+    counts: impl Fn(u32, u32, &Edge) -> bool,
+) -> Vec<(u32, &'f Edge)> {
     let component = graph.component_of(centre);
     let is_alone = graph.members(component).len() == 1;
     let pointed = pointed(graph, component);
     let mut came: HashMap<u32, (u32, &'f Edge)> = HashMap::new();
     let mut queue = VecDeque::from([centre]);
     while let Some(node) = queue.pop_front() {
-        let mut pointers: Vec<_> = inside(graph, node).filter(|(to, _)| is_alone || *to != node).collect();
+        let mut pointers: Vec<_> = inside(graph, node)
+            .filter(|(to, edge)| (is_alone || *to != node) && counts(node, *to, edge))
+            .collect();
         pointers.sort_by_key(|(to, edge)| (*to != centre, pointed.get(to).copied(), edge.offset));
         for (to, edge) in pointers {
             if to == centre {

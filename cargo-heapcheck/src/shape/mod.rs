@@ -8,6 +8,7 @@
 //!   Graph    the blocks of a check, their components, the pointers between them
 //!   Owners   entries -> heads -> what each alone keeps alive: a tree over the components
 //!   grow     such a tree with equal branches laid together: `items[..]: 1,000 × String`
+//!   is_whole a cycle that only holds a container together
 //!   draw     the shortest circle through a block of a cycle
 //! ```
 
@@ -15,5 +16,6 @@ pub(crate) mod graph;
 pub(crate) mod owners;
 pub(crate) mod tree;
 pub(crate) mod circle;
+pub(crate) mod whole;
 #[cfg(test)]
 mod tests;

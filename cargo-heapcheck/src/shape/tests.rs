@@ -143,7 +143,8 @@ fn the_shortest_circle_through_the_centre_is_drawn() {
     let graph = Graph::of(&found);
     let centre = circle::centre(&graph, 0, |_| ()).unwrap();
     assert_eq!(centre, 2);
-    let circle: Vec<u32> = circle::draw(&graph, centre).iter().map(|(node, _)| *node).collect();
+    let circle: Vec<u32> =
+        circle::draw(&graph, centre, |_, _, _| false).iter().map(|(node, _)| *node).collect();
     assert_eq!(circle, [2, 0, 1], "0 is held by 2 alone, as 3 is; the first pointer counts");
     let first = circle::centre(&graph, 0, std::cmp::Reverse).unwrap();
     assert_eq!(first, 0, "the rank counts more");
@@ -153,7 +154,9 @@ fn the_shortest_circle_through_the_centre_is_drawn() {
 fn a_pointer_to_oneself_is_drawn_only_where_there_is_no_other() {
     let found = found(&[0, 0, 2], &[(0, 0), (0, 1), (1, 0), (2, 2)]);
     let graph = Graph::of(&found);
-    let circle = |centre| circle::draw(&graph, centre).iter().map(|(node, _)| *node).collect::<Vec<_>>();
+    let circle = |centre| {
+        circle::draw(&graph, centre, |_, _, _| false).iter().map(|(node, _)| *node).collect::<Vec<_>>()
+    };
     assert_eq!((circle(0), circle(2)), (vec![0, 1], vec![2]));
 }
 
@@ -164,7 +167,7 @@ fn a_record_that_contradicts_itself_is_borne() {
     let graph = Graph::of(&damaged);
     let owners = Owners::find(&graph, 0, &[None; 3]);
     assert_eq!(owners.shared().len(), 1, "what lies in a circle of components is nobody's");
-    assert_eq!(circle::draw(&graph, 3).len(), 1);
+    assert_eq!(circle::draw(&graph, 3, |_, _, _| false).len(), 1);
     let nothing = found(&[], &[(0, 1)]);
     let graph = Graph::of(&nothing);
     assert_eq!((graph.components(), Owners::find(&graph, 0, &[]).shared().len()), (0, 0));

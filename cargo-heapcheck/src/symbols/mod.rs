@@ -5,7 +5,6 @@
 //! address is looked up once, too: the outer frames of a thousand stacks are mostly the same.
 
 mod frame;
-pub(crate) mod cpp;
 pub(crate) mod debug_file;
 
 use std::borrow::Cow;
@@ -16,7 +15,7 @@ use std::rc::Rc;
 use addr2line::{Loader, demangle_auto};
 use heapcheck_rt::record::{Module, Record};
 
-use crate::types::{Call, Typed, Types};
+use crate::types::{Call, Line, Sizes, Typed, Types};
 
 pub(crate) use debug_file::is_libc;
 pub(crate) use frame::{Frame, place, shown};
@@ -65,8 +64,14 @@ impl Symbols {
         frames
     }
 
-    /// Finds what the blocks of a trace are; `frames` are those of the trace.
-    pub(crate) fn find_type(&mut self, record: &Record, trace: u32, frames: &[Frame]) -> Option<Typed> {
+    /// Finds what the blocks of a trace are, which have these sizes; `frames` are those of the trace.
+    pub(crate) fn find_type(
+        &mut self,
+        record: &Record,
+        trace: u32,
+        frames: &[Frame],
+        sizes: Sizes,
+    ) -> Option<Typed> {
         let calls = frames.chunk_by(|one, next| one.pc == next.pc);
         let placed: Vec<_> = calls
             .map(|call| {
@@ -74,11 +79,14 @@ impl Symbols {
                 (module.and_then(|module| self.file(record, module).path.clone()), call)
             })
             .collect();
-        let calls = placed.iter().map(|(path, call)| Call {
-            place: path.as_deref().map(|path| (path, call[0].address)),
-            names: call.iter().map(|frame| frame.function.as_str()).collect(),
-        });
-        self.types.find(calls, shown)
+        let calls: Vec<Call<'_>> = placed
+            .iter()
+            .map(|(path, call)| Call {
+                place: path.as_deref().map(|path| (path, call[0].address)),
+                lines: call.iter().map(line_of).collect(),
+            })
+            .collect();
+        self.types.find(&calls, sizes, shown)
     }
 
     /// Where the symbols of a loaded file are.
@@ -102,6 +110,16 @@ impl Symbols {
             let loader = path.as_ref().and_then(|path| Loader::new_with_sup(path, found.supplement).ok());
             File { path, loader, frames: HashMap::new() }
         })
+    }
+}
+
+fn line_of(frame: &Frame) -> Line<'_> {
+    Line {
+        function: &frame.function,
+        linkage: frame.linkage.as_deref(),
+        file: frame.file.as_deref(),
+        line: frame.line,
+        column: frame.column,
     }
 }
 

@@ -35,7 +35,8 @@ struct Found {
 }
 
 /// Crates whose types only wrap what people put into them.
-const WRAPPERS: &[&str] = &["alloc", "core", "std", "hashbrown", "lock_api", "parking_lot", "once_cell"];
+const WRAPPERS: &[&str] =
+    &["alloc", "core", "std", "__gnu_cxx", "hashbrown", "lock_api", "parking_lot", "once_cell"];
 /// How deep types are followed, and how many ways at most.
 const DEPTH_MAX: usize = 48;
 const WAYS_MAX: usize = 32;
@@ -45,10 +46,12 @@ pub(crate) fn find_field(
     file: &mut File,
     layouts: &mut Layouts,
     held: &Held,
-    is_buffer: bool,
+    owner: &str,
     offset: u64,
     target: Option<&str>,
 ) -> Option<Vec<Step>> {
+    let is_buffer = owner.starts_with("alloc::vec::Vec<");
+    let is_shared = owner.starts_with("std::shared_ptr<");
     let element = held.element().die?;
     let mut walk = Walk { file, layouts, steps: Vec::new(), found: Vec::new() };
     match held {
@@ -62,6 +65,14 @@ pub(crate) fn find_field(
             walk.follow(element, offset, false, None);
         }
         Held::Table(_) => walk.follow_bucket(element, offset),
+        Held::Node(links, of) => {
+            let offset = offset.checked_sub(*links)?;
+            if is_shared {
+                walk.follow(element, offset, false, None);
+            } else {
+                walk.follow_value(element, &of.name, offset);
+            }
+        }
     }
     choose(walk.found, target)
 }
@@ -69,7 +80,7 @@ pub(crate) fn find_field(
 /// Where in an element `offset` lies, in a block of `size` bytes whose elements have `stride`.
 pub(crate) fn within_element(held: &Held, stride: u64, size: u64, offset: u64) -> Option<u64> {
     match held {
-        Held::One(_) | Held::Counted(_) => Some(offset),
+        Held::One(_) | Held::Counted(_) | Held::Node(..) => Some(offset),
         Held::Slice(_) => offset.checked_rem(stride),
         Held::CountedSlice(_) => offset.checked_sub(16)?.checked_rem(stride),
         Held::Table(_) => {
@@ -199,6 +210,27 @@ impl Walk<'_> {
         if pair.is_empty() {
             self.follow(element, offset, false, None);
         }
+        self.steps.clear();
+    }
+
+    /// The value in a node of a container: a key and a value, or one alone.
+    fn follow_value(&mut self, element: Die, name: &str, offset: u64) {
+        let layout = self.layouts.read(self.file, element);
+        let is_pair = split_generics(name).0 == "std::pair";
+        let parts = match layout.as_ref().map(|layout| &layout.shape) {
+            Some(Shape::Parts(parts)) if is_pair => parts.as_slice(),
+            _ => &[],
+        };
+        let find = |wanted: &str| parts.iter().find(|part| part.name.as_deref() == Some(wanted));
+        let (Some(key), Some(value)) = (find("first"), find("second")) else {
+            self.steps.push(Step::Index(None));
+            self.follow(element, offset, false, None);
+            self.steps.clear();
+            return;
+        };
+        let (part, step) = if offset < value.offset { (key, "keys") } else { (value, "values") };
+        self.steps.extend([Step::Field(step.into()), Step::Index(None)]);
+        self.follow(part.of, offset - part.offset, false, None);
         self.steps.clear();
     }
 

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use gimli::{AttributeValue, DwAt, DwTag, Operation, Reader, UnitOffset, constants as dw};
 
@@ -39,6 +40,8 @@ pub(crate) enum Next {
 /// What is known of a file.
 pub(crate) struct File {
     number: u32,
+    /// When it was written.
+    written: Option<SystemTime>,
     dwarf: Rc<Dwarf>,
     package: Option<Package>,
     headers: Vec<gimli::UnitHeader<Bytes>>,
@@ -53,10 +56,26 @@ pub(crate) struct File {
 pub(crate) struct Content {
     dwarf: Rc<Dwarf>,
     unit: Unit,
+    /// What it is written in.
+    language: Language,
     /// Functions with code of their own, by their begin.
     functions: Vec<(u64, u64, usize)>,
     /// Entries that can be parts of names, by their offset, with the number of their parent in this list.
     parents: Vec<(usize, u32)>,
+}
+
+/// A programming language, as far as it makes a difference here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// Rust.
+    Rust,
+    /// C.
+    C,
+    /// C++.
+    Cpp,
+    /// Another one, or nobody knows.
+    #[default]
+    Other,
 }
 
 /// The parent of what has none.
@@ -74,7 +93,22 @@ impl File {
         let ranges = index_ranges(&dwarf, &headers);
         let units = vec![None; headers.len()];
         let package = read_package(path);
-        Some(Self { number, dwarf: Rc::new(dwarf), package, headers, ranges, units, crates: Vec::new() })
+        let written = std::fs::metadata(path).and_then(|about| about.modified()).ok();
+        Some(Self {
+            number,
+            written,
+            dwarf: Rc::new(dwarf),
+            package,
+            headers,
+            ranges,
+            units,
+            crates: Vec::new(),
+        })
+    }
+
+    /// When it was written.
+    pub(crate) fn written(&self) -> Option<SystemTime> {
+        self.written
     }
 
     /// The unit with this number.
@@ -293,7 +327,18 @@ impl Content {
             }
         }
         functions.sort_unstable();
-        Self { dwarf, unit, functions, parents }
+        let language = read_language(&unit);
+        Self { dwarf, unit, language, functions, parents }
+    }
+
+    /// What it is written in.
+    pub(crate) fn language(&self) -> Language {
+        self.language
+    }
+
+    /// An attribute that is an address.
+    pub(crate) fn address(&self, entry: &Entry, name: DwAt) -> Option<u64> {
+        self.dwarf.attr_address(&self.unit, entry.attr_value(name)?).ok()?
     }
 
     /// An attribute that is text.
@@ -347,6 +392,27 @@ fn text_of(bytes: &Bytes) -> Option<String> {
     Some(bytes.to_string_lossy().ok()?.into_owned())
 }
 
+fn read_language(unit: &Unit) -> Language {
+    let mut entry = Entry::null();
+    let read = unit.entries_raw(None).and_then(|mut entries| entries.read_entry(&mut entry));
+    let Some(AttributeValue::Language(language)) =
+        entry.attr_value(dw::DW_AT_language).filter(|_| read.is_ok())
+    else {
+        return Language::Other;
+    };
+    match language {
+        dw::DW_LANG_Rust => Language::Rust,
+        dw::DW_LANG_C | dw::DW_LANG_C89 | dw::DW_LANG_C99 | dw::DW_LANG_C11 | dw::DW_LANG_C17 => Language::C,
+        dw::DW_LANG_C_plus_plus
+        | dw::DW_LANG_C_plus_plus_03
+        | dw::DW_LANG_C_plus_plus_11
+        | dw::DW_LANG_C_plus_plus_14
+        | dw::DW_LANG_C_plus_plus_17
+        | dw::DW_LANG_C_plus_plus_20 => Language::Cpp,
+        _ => Language::Other,
+    }
+}
+
 /// Whether an entry's name is part of the names of what lies in it, or it is asked for by its parent.
 fn can_name(tag: DwTag) -> bool {
     [
@@ -355,6 +421,7 @@ fn can_name(tag: DwTag) -> bool {
         dw::DW_TAG_class_type,
         dw::DW_TAG_union_type,
         dw::DW_TAG_enumeration_type,
+        dw::DW_TAG_typedef,
         dw::DW_TAG_subprogram,
     ]
     .contains(&tag)

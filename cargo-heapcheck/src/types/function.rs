@@ -7,8 +7,21 @@ use std::rc::Rc;
 
 use gimli::constants as dw;
 
-use crate::types::file::{Die, File, Next};
+use crate::types::file::{Content, Die, Entry, File, Language, Next};
 use crate::types::names::{is_default, last, split_arguments, split_generics, substitute};
+
+/// Functions of C that allocate.
+pub(super) const ALLOCATORS: &[&str] = &[
+    "malloc",
+    "calloc",
+    "realloc",
+    "reallocarray",
+    "aligned_alloc",
+    "posix_memalign",
+    "memalign",
+    "valloc",
+    "pvalloc",
+];
 
 /// A type: its name, and where it is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +43,27 @@ pub(crate) struct Function {
     pub(crate) name: String,
     /// What stands for its parameters, by their names as far as those are known.
     pub(crate) generics: Vec<(String, Named)>,
+    /// What it is written in.
+    pub(crate) language: Language,
+    /// Whether its name says in which module it lies: that of a function which C can call does not.
+    pub(crate) is_placed: bool,
+    /// Where it is described.
+    pub(crate) die: Option<Die>,
+    /// Where the type is described that it belongs to.
+    pub(crate) of_die: Option<Die>,
 }
 
 impl Function {
     /// Whether it is std's, or that of the hash table that std is made of.
     pub(crate) fn is_std(&self) -> bool {
         is_std(&self.module)
+    }
+
+    /// Whether it stands between an allocation and whoever wants it.
+    pub(crate) fn is_allocator(&self) -> bool {
+        let is_shim = self.name.starts_with("__rust") || self.name.starts_with("__rdl");
+        let is_new = self.of.is_none() && self.name.starts_with("operator new");
+        is_shim || is_new || (self.module.is_empty() && ALLOCATORS.contains(&self.name.as_str()))
     }
 
     /// What stands for the parameter of this name.
@@ -78,6 +106,7 @@ impl Function {
             of: of.map(str::to_string),
             name: last(path).to_string(),
             generics,
+            ..Self::default()
         }
     }
 }
@@ -157,6 +186,40 @@ impl Functions {
         chain.into_iter().rev().map(|die| self.read(file, die)).collect()
     }
 
+    /// The function that is called at the call which returns to `address`, by its name for the linker, where a compiler
+    /// has noted it: a call in the place of a return leaves its caller out of the stack.
+    pub(crate) fn find_called(file: &mut File, address: u64) -> Option<String> {
+        let outer = file.find_function(address - 1)?;
+        let mut called = None;
+        file.visit(outer, |content, die, entry, _| match entry.tag() {
+            dw::DW_TAG_call_site | dw::DW_TAG_GNU_call_site => {
+                let returns = content
+                    .address(entry, dw::DW_AT_call_return_pc)
+                    .or_else(|| content.address(entry, dw::DW_AT_low_pc));
+                if returns != Some(address) {
+                    return Next::Over;
+                }
+                called = entry
+                    .attr_value(dw::DW_AT_call_origin)
+                    .or_else(|| entry.attr_value(dw::DW_AT_abstract_origin))
+                    .map(|origin| (die, origin));
+                Next::Stop
+            }
+            dw::DW_TAG_inlined_subroutine | dw::DW_TAG_lexical_block => Next::Into,
+            _ => Next::Over,
+        });
+        let (die, value) = called?;
+        let at = file.referred(die, Some(value))?;
+        let at = origin(file, at);
+        let (content, entry) = file.entry(at)?;
+        let name = |content: &Content, entry: &Entry| {
+            content.text(entry, dw::DW_AT_linkage_name).or_else(|| content.text(entry, dw::DW_AT_name))
+        };
+        let declared = file.referred(at, entry.attr_value(dw::DW_AT_specification));
+        let declared = declared.and_then(|declared| file.entry(declared));
+        declared.and_then(|(content, entry)| name(&content, &entry)).or_else(|| name(&content, &entry))
+    }
+
     fn read(&mut self, file: &mut File, die: Die) -> Rc<Function> {
         let origin = origin(file, die);
         if let Some(known) = self.known.get(&origin) {
@@ -191,12 +254,14 @@ fn read_function(file: &mut File, die: Die) -> Option<Function> {
         declared = specification;
     }
     let name = name?;
-    let (path, of) = around(file, declared);
+    let (path, of, of_die) = around(file, declared);
+    let language = content.language();
     let mut named = read_generics(file, die);
     if named.is_empty() && declared != die {
         named = read_generics(file, declared);
     }
     let (base, inside) = split_generics(&name);
+    let is_placed = linkage.is_some();
     let is_full = linkage.as_ref().is_some_and(|linkage| linkage.starts_with("_R"));
     let from_linkage = linkage
         .filter(|linkage| is_full || linkage.starts_with("_ZN"))
@@ -219,7 +284,16 @@ fn read_function(file: &mut File, die: Die) -> Option<Function> {
         named.iter().find(|(known, of)| known == name && of.die.is_some()).map(|(_, of)| of.name.clone())
     };
     let of = of.or_else(|| Some(substitute(&from_linkage?.of?, parameter)));
-    Some(Function { module: path, of, name: base.to_string(), generics: named })
+    Some(Function {
+        module: path,
+        of,
+        name: base.to_string(),
+        generics: named,
+        language,
+        is_placed,
+        die: Some(die),
+        of_die,
+    })
 }
 
 /// What stands for the parameters of a function or type.
@@ -241,8 +315,8 @@ pub(crate) fn read_generics(file: &mut File, die: Die) -> Vec<(String, Named)> {
 }
 
 /// The path of the modules around an entry, and the type around it.
-fn around(file: &mut File, die: Die) -> (String, Option<String>) {
-    let (mut path, mut of) = (Vec::new(), None);
+fn around(file: &mut File, die: Die) -> (String, Option<String>, Option<Die>) {
+    let (mut path, mut of, mut of_die) = (Vec::new(), None, None);
     let mut at = die;
     while let Some(parent) = file.parent(at) {
         let Some((content, entry)) = file.entry(parent) else { break };
@@ -251,19 +325,22 @@ fn around(file: &mut File, die: Die) -> (String, Option<String>) {
             dw::DW_TAG_namespace if name.starts_with("{impl#") => {}
             dw::DW_TAG_namespace => path.push(name),
             dw::DW_TAG_subprogram => {}
-            _ if of.is_none() => of = Some(type_name(file, parent)),
+            _ if of.is_none() => (of, of_die) = (Some(type_name(file, parent)), Some(parent)),
             _ => {}
         }
         at = parent;
     }
     path.reverse();
-    (path.join("::"), of)
+    (path.join("::"), of, of_die)
 }
 
 /// The name of a type, with the modules it lies in.
 pub(crate) fn type_name(file: &mut File, die: Die) -> String {
     name_within(file, die, 0)
 }
+
+/// What stands for the name of a type that has none.
+pub(crate) const UNNAMED: &str = "{unnamed}";
 
 /// How deep types without a name of their own are spelled out: a pointer to an array of pointers is enough.
 const UNNAMED_DEPTH: usize = 8;
@@ -302,7 +379,7 @@ fn name_within(file: &mut File, die: Die, depth: usize) -> String {
                 None => format!("{element}[]"),
             }
         }
-        _ => "{unnamed}".to_string(),
+        _ => UNNAMED.to_string(),
     }
 }
 

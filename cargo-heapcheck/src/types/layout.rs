@@ -7,7 +7,7 @@ use std::rc::Rc;
 use gimli::{AttributeValue, constants as dw};
 
 use crate::types::file::{Die, Entry, File, Next};
-use crate::types::function::type_name;
+use crate::types::function::{UNNAMED, type_name};
 
 /// A part of a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,7 @@ impl Layouts {
     }
 
     fn read_anew(&mut self, file: &mut File, die: Die) -> Option<Layout> {
+        let asked = die;
         let die = strip(file, die)?;
         let (_, entry) = file.entry(die)?;
         let number = |name| entry.attr_value(name).and_then(|value: AttributeValue<_>| value.udata_value());
@@ -97,17 +98,17 @@ impl Layouts {
             }
             _ => Shape::Plain,
         };
-        Some(Layout {
-            name: type_name(file, die),
-            size,
-            align: number(dw::DW_AT_alignment).unwrap_or(1),
-            shape,
-        })
+        let mut name = type_name(file, die);
+        if name == UNNAMED {
+            // What has no name of its own is known by the one that it was given.
+            name = type_name(file, asked);
+        }
+        Some(Layout { name, size, align: number(dw::DW_AT_alignment).unwrap_or(1), shape })
     }
 }
 
 /// The type behind names and qualifiers of C.
-fn strip(file: &mut File, mut die: Die) -> Option<Die> {
+pub(super) fn strip(file: &mut File, mut die: Die) -> Option<Die> {
     // Longer chains of typedefs than this are none.
     for _ in 0..16 {
         let (_, entry) = file.entry(die)?;

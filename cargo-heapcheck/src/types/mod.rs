@@ -11,6 +11,10 @@ mod function;
 mod owner;
 mod sites;
 mod layout;
+mod scope;
+mod library;
+mod made;
+mod foreign;
 mod field;
 mod variable;
 
@@ -18,10 +22,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::types::file::{Die, File};
+use crate::code::Sources;
+use crate::cpp;
+use crate::types::file::{Die, File, Language};
+use crate::types::foreign::{Called, is_foreign};
 use crate::types::function::{Function, Functions, Named, read_generics};
 use crate::types::layout::Layouts;
 use crate::types::owner::{Held, Owned, find_owner};
+use crate::types::scope::Scopes;
 use crate::types::sites::Sites;
 use crate::types::variable::find_type;
 
@@ -43,6 +51,18 @@ pub(crate) struct Typed {
 }
 
 impl Typed {
+    /// Whether a pointer at this offset is one by which a container of C++ holds its parts together, and not a value
+    /// that somebody has put into it.
+    pub(crate) fn is_link(&self, offset: u64) -> bool {
+        let name = self.owned.name.as_str();
+        match &self.owned.held {
+            Held::Node(links, _) => offset < *links && !name.starts_with("std::shared_ptr<"),
+            // The buckets of a hash table.
+            Held::Slice(_) => name.starts_with("std::unordered_"),
+            _ => false,
+        }
+    }
+
     /// Where in an element of it `offset` lies, if it is a block of `size` bytes.
     pub(crate) fn within_element(&self, size: u64, offset: u64) -> Option<u64> {
         field::within_element(&self.owned.held, self.stride, size, offset)
@@ -54,8 +74,91 @@ impl Typed {
 pub(crate) struct Call<'a> {
     /// The file with the debug information of the code, and the address of the call in it.
     pub(crate) place: Option<(&'a Path, u64)>,
-    /// The functions there by their symbols, the innermost first; they count where there is no debug information.
-    pub(crate) names: Vec<&'a str>,
+    /// The functions there, the innermost first.
+    pub(crate) lines: Vec<Line<'a>>,
+}
+
+/// A function of a call by its symbol, which counts where there is no debug information; and where in it the call is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    /// The function, demangled.
+    pub(crate) function: &'a str,
+    /// The function, as the linker knows it.
+    pub(crate) linkage: Option<&'a str>,
+    /// The source file.
+    pub(crate) file: Option<&'a str>,
+    /// The line in it.
+    pub(crate) line: Option<u32>,
+    /// The column in that.
+    pub(crate) column: Option<u32>,
+}
+
+/// The sizes of all blocks that come from one trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// The smallest and the largest.
+    least: u64,
+    most: u64,
+    /// What all of them are multiples of.
+    divisor: u64,
+    /// What they differ by is a multiple of this.
+    spread: u64,
+}
+
+impl Sizes {
+    /// That of one block.
+    pub(crate) fn of_one(size: u64) -> Self {
+        let mut sizes = Self::default();
+        sizes.add(size);
+        sizes
+    }
+
+    /// Adds a block.
+    pub(crate) fn add(&mut self, size: u64) {
+        let divisor = |mut a: u64, mut b: u64| {
+            while b != 0 {
+                (a, b) = (b, a % b);
+            }
+            a
+        };
+        let is_first = self.divisor == 0 && self.most == 0;
+        self.spread = if is_first { 0 } else { divisor(self.spread, size.abs_diff(self.most)) };
+        self.least = if is_first { size } else { self.least.min(size) };
+        self.most = self.most.max(size);
+        self.divisor = divisor(self.divisor, size);
+    }
+
+    /// Adds blocks of which only the sum and the largest are known.
+    pub(crate) fn add_all(&mut self, blocks: u64, bytes: u64, largest: u64) {
+        self.add(largest);
+        if largest.checked_mul(blocks) != Some(bytes) {
+            // Some are smaller, and nobody knows by how much.
+            self.add(1);
+        }
+    }
+
+    fn least(self) -> u64 {
+        self.least
+    }
+
+    /// Whether each block is as large as one thing of this size.
+    fn is_always(self, size: u64) -> bool {
+        size > 0 && (self.least, self.most) == (size, size)
+    }
+
+    /// Whether each block has room for a whole number of things of this size behind so many bytes.
+    fn fit_behind(self, bytes: u64, size: u64) -> bool {
+        let room = self.least.checked_sub(bytes);
+        size > 0 && room.is_some_and(|room| room.is_multiple_of(size)) && self.spread.is_multiple_of(size)
+    }
+
+    /// Whether each block is one thing of this size, or has room for a whole number of them.
+    fn fit(self, size: u64, is_many: bool) -> bool {
+        match is_many {
+            true => size > 0 && self.divisor > 0 && self.divisor.is_multiple_of(size),
+            false => self.is_always(size),
+        }
+    }
 }
 
 /// The files with debug information, and what was found in them.
@@ -64,6 +167,8 @@ pub(crate) struct Types {
     /// The number of each file that was asked for; none when it has no debug information.
     numbers: HashMap<PathBuf, Option<usize>>,
     opened: Vec<Opened>,
+    /// The source files that were read.
+    pub(crate) sources: Sources,
 }
 
 /// A file, and what was found in it.
@@ -72,29 +177,120 @@ struct Opened {
     functions: Functions,
     sites: Sites,
     layouts: Layouts,
+    scopes: Scopes,
     chains: HashMap<u64, Rc<[Rc<Function>]>>,
 }
 
 impl Types {
-    /// Finds the type of the blocks that a trace has allocated. Its calls are `calls`, innermost first; `shown` writes
-    /// the path of a source file as a person does.
+    /// Finds the type of the blocks that a trace has allocated, whose sizes are `sizes`. Its calls are `calls`, innermost
+    /// first; `shown` writes the path of a source file as a person does.
     pub(crate) fn find<'a>(
         &mut self,
-        calls: impl Iterator<Item = Call<'a>>,
+        calls: &[Call<'a>],
+        sizes: Sizes,
         shown: fn(&str) -> String,
     ) -> Option<Typed> {
-        let functions = calls.take(FRAMES_MAX).flat_map(|call| {
-            let known = call.place.and_then(|(path, address)| self.functions_at(path, address));
-            let from_symbols = || call.names.iter().map(|name| Rc::new(Function::from_text(name))).collect();
-            known.unwrap_or_else(from_symbols).to_vec()
+        let mut calls = calls.iter().take(FRAMES_MAX);
+        let mut read: Vec<Called<'a>> = Vec::new();
+        // Of most traces the innermost functions are enough; and those who allocate say in which language that is.
+        for call in calls.by_ref() {
+            let from = read.len();
+            self.read(call, &mut read);
+            if read[from..].iter().any(|called| !called.function.is_allocator()) {
+                break;
+            }
+        }
+        let is_foreign = read.iter().find(|called| !called.function.is_allocator()).is_some_and(is_foreign);
+        if is_foreign {
+            calls.for_each(|call| self.read(call, &mut read));
+            return self.find_foreign(&read, sizes);
+        }
+        let mut rest = calls.flat_map(|call| {
+            let mut read = Vec::new();
+            self.read(call, &mut read);
+            read
         });
+        let inner: Vec<Rc<Function>> = read.iter().map(|called| Rc::clone(&called.function)).collect();
+        let functions = inner.into_iter().chain(rest.by_ref().map(|called| called.function));
         let owned = find_owner(functions)?;
         let short = self.short_name(&owned, shown);
+        let full = names::full(&owned.name);
+        Some(self.typed(owned, short, full))
+    }
+
+    /// The same of what C or C++ has allocated.
+    fn find_foreign(&mut self, calls: &[Called<'_>], sizes: Sizes) -> Option<Typed> {
+        let owned = foreign::find_owner(calls, &mut self.opened, &mut self.sources, sizes)?;
+        let (short, full) = (cpp::brief(&owned.name), cpp::short(&owned.name));
+        Some(self.typed(owned, short, full))
+    }
+
+    fn typed(&mut self, owned: Owned, short: String, full: String) -> Typed {
         let stride = owned.held.element().die.and_then(|die| {
             let Opened { file, layouts, .. } = &mut self.opened[die.file()];
             layouts.read(file, die).map(|layout| layout.size)
         });
-        Some(Typed { short, full: names::full(&owned.name), owned, stride: stride.unwrap_or(0) })
+        Typed { short, full, owned, stride: stride.unwrap_or(0) }
+    }
+
+    /// Reads the functions of a call: by debug information, else by their symbols.
+    fn read<'a>(&mut self, call: &Call<'a>, into: &mut Vec<Called<'a>>) {
+        let place = call.place.and_then(|(path, address)| {
+            let number = self.number_of(path)?;
+            let opened = &mut self.opened[number];
+            let find = || opened.functions.find(&mut opened.file, address).into();
+            let chain: &Rc<[Rc<Function>]> = opened.chains.entry(address).or_insert_with(find);
+            Some((number, address, Rc::clone(chain))).filter(|(.., chain)| !chain.is_empty())
+        });
+        match place {
+            Some((number, address, chain)) => {
+                let outermost = chain.len() - 1;
+                let is_same = chain.len() == call.lines.len();
+                // Lines without types do not even say which class a function is of; its symbol does.
+                let by_symbol = |function: &Rc<Function>, line: Option<&Line<'_>>| {
+                    let is_bare = function.language == Language::Cpp
+                        && function.of.is_none()
+                        && function.module.is_empty();
+                    let line = line.filter(|line| {
+                        is_bare && is_same && line.linkage.is_some_and(|name| name.starts_with("_ZN"))
+                    });
+                    let placed = line.map(|line| library::read_text(line.function));
+                    placed.filter(library::is_library).map_or_else(|| Rc::clone(function), Rc::new)
+                };
+                into.extend(chain.iter().enumerate().map(|(at, function)| Called {
+                    function: by_symbol(function, call.lines.get(at)),
+                    file: Some(number),
+                    line: call.lines.get(at).copied().filter(|_| is_same),
+                    symbol: call.lines.last().copied().filter(|_| at == outermost),
+                    returns_to: Some(address + 1).filter(|_| at == 0),
+                }));
+            }
+            None => into.extend(call.lines.iter().map(|line| Called {
+                function: Rc::new(Function::from_symbol(line)),
+                file: None,
+                line: None,
+                symbol: Some(*line),
+                returns_to: None,
+            })),
+        }
+    }
+
+    /// Finds what a pointer at `offset` of an element leads to the beginning of, where C or C++ has allocated that: blocks
+    /// of these sizes.
+    pub(crate) fn find_pointed(&mut self, holder: &Typed, offset: u64, sizes: Sizes) -> Option<Typed> {
+        let links = match &holder.owned.held {
+            Held::One(_) | Held::Slice(_) => 0,
+            Held::Node(links, _) => *links,
+            _ => return None,
+        };
+        let die = holder.owned.held.element().die?;
+        let Opened { file, layouts, scopes, .. } = &mut self.opened[die.file()];
+        let to = scope::pointer_at(file, layouts, die, offset.checked_sub(links)?)?;
+        let is_cpp = file.entry(to)?.0.language() == Language::Cpp;
+        let mut reading = made::Reading { file, scopes, layouts, sources: &mut self.sources, sizes };
+        let owned = reading.pointed(to, is_cpp)?;
+        let (short, full) = (cpp::brief(&owned.name), cpp::short(&owned.name));
+        Some(self.typed(owned, short, full))
     }
 
     /// Finds the field that a pointer lies in, at `offset` of an element of what a block holds. `target` is what the
@@ -108,9 +304,8 @@ impl Types {
         let held = &holder.owned.held;
         let die = held.element().die?;
         let Opened { file, layouts, .. } = &mut self.opened[die.file()];
-        let is_buffer = holder.owned.name.starts_with("alloc::vec::Vec<");
         let target = target.map(|target| target.owned.held.element().name.as_str());
-        let steps = field::find_field(file, layouts, held, is_buffer, offset, target)?;
+        let steps = field::find_field(file, layouts, held, &holder.owned.name, offset, target)?;
         let mut short = |name: &str| names::short(name, &mut |_| None);
         let path = field::write(&steps, &mut short);
         // A value that only std wraps has no field.
@@ -129,10 +324,11 @@ impl Types {
         let Opened { file, layouts, .. } = &mut self.opened[number];
         let held = Held::One(Named { name: String::new(), die: Some(find_type(file, variable)?) });
         let target = target.map(|target| target.owned.held.element().name.as_str());
-        let steps = field::find_field(file, layouts, &held, false, offset, target)?;
+        let steps = field::find_field(file, layouts, &held, "", offset, target)?;
         Some(field::write_behind(variable.name, &steps, &mut |name| names::short(name, &mut |_| None)))
     }
 
+    /// The number of a file with debug information.
     fn number_of(&mut self, path: &Path) -> Option<usize> {
         match self.numbers.get(path) {
             Some(number) => *number,
@@ -144,19 +340,11 @@ impl Types {
         }
     }
 
-    fn functions_at(&mut self, path: &Path, address: u64) -> Option<Rc<[Rc<Function>]>> {
-        let number = self.number_of(path);
-        let opened = &mut self.opened[number?];
-        let find = || opened.functions.find(&mut opened.file, address).into();
-        let chain = opened.chains.entry(address).or_insert_with(find);
-        (!chain.is_empty()).then(|| Rc::clone(chain))
-    }
-
     fn open(&mut self, path: &Path) -> Option<usize> {
         let number = self.opened.len();
         let file = File::open(path, u32::try_from(number).ok()?)?;
-        let (functions, sites, layouts, chains) = Default::default();
-        self.opened.push(Opened { file, functions, sites, layouts, chains });
+        let (functions, sites, layouts, scopes, chains) = Default::default();
+        self.opened.push(Opened { file, functions, sites, layouts, scopes, chains });
         Some(number)
     }
 
@@ -173,6 +361,20 @@ impl Types {
     }
 }
 
+impl Function {
+    /// Reads the symbol of a function.
+    fn from_symbol(line: &Line<'_>) -> Self {
+        let linkage = line.linkage.unwrap_or_default();
+        let is_rust = rustc_demangle::try_demangle(linkage).is_ok();
+        match linkage {
+            _ if is_rust => Self::from_text(line.function),
+            _ if linkage.starts_with("_Z") => library::read_text(line.function),
+            _ if linkage.contains("::") || line.function.contains("::") => Self::from_text(line.function),
+            _ => Self { language: Language::C, ..Self::from_text(line.function) },
+        }
+    }
+}
+
 /// The type at `path`, when `die` is generic over it or contains it as that: `RcInner<closure>`.
 fn inner_type(file: &mut File, die: Die, path: &str) -> Option<Die> {
     let generics = read_generics(file, die);
@@ -180,4 +382,33 @@ fn inner_type(file: &mut File, die: Die, path: &str) -> Option<Die> {
         let is_it = names::split_generics(&named.name).0 == path;
         if is_it { named.die } else { inner_type(file, named.die?, path) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_say_what_blocks_have_room_for() {
+        let of = |all: &[u64]| {
+            let mut sizes = Sizes::default();
+            all.iter().for_each(|size| sizes.add(*size));
+            sizes
+        };
+        assert!(
+            of(&[24, 24]).is_always(24) && !of(&[24, 48]).is_always(24) && !Sizes::default().is_always(0)
+        );
+        assert!(of(&[24, 48]).fit(24, true) && of(&[24, 48]).fit(8, true) && !of(&[24, 40]).fit(24, true));
+        assert!(
+            of(&[40, 72]).fit_behind(8, 32)
+                && of(&[40]).fit_behind(8, 16)
+                && !of(&[40, 56]).fit_behind(8, 32)
+        );
+        assert!(!Sizes::default().fit(8, true) && !of(&[4]).fit_behind(8, 4));
+        let mut sizes = Sizes::default();
+        sizes.add_all(3, 72, 24);
+        assert!(sizes.is_always(24));
+        sizes.add_all(3, 70, 24);
+        assert!(!sizes.fit(24, true) && sizes.fit(1, true));
+    }
 }

@@ -8,6 +8,7 @@
 
 use std::rc::Rc;
 
+use crate::types::file::Language;
 use crate::types::function::{Function, Named};
 use crate::types::names::{arguments_of, split_arguments};
 
@@ -24,6 +25,8 @@ pub(crate) enum Held {
     CountedSlice(Named),
     /// With the buckets of a hash table, and its control bytes.
     Table(Named),
+    /// With one value behind so many bytes of links or counters, as containers of C++ have it.
+    Node(u64, Named),
 }
 
 impl Held {
@@ -34,7 +37,8 @@ impl Held {
             | Self::Counted(of)
             | Self::Slice(of)
             | Self::CountedSlice(of)
-            | Self::Table(of) => of,
+            | Self::Table(of)
+            | Self::Node(_, of) => of,
         }
     }
 }
@@ -65,10 +69,10 @@ enum Certainty {
 pub(crate) fn find_owner(functions: impl Iterator<Item = Rc<Function>>) -> Option<Owned> {
     let mut found: Option<(Owned, Certainty)> = None;
     for function in functions {
-        if is_allocator(&function) {
+        if function.is_allocator() {
             continue;
         }
-        if !function.is_std() {
+        if !function.is_std() || function.language == Language::Cpp {
             break;
         }
         if found.as_ref().is_none_or(|(_, certainty)| *certainty == Certainty::Helper) {
@@ -79,13 +83,6 @@ pub(crate) fn find_owner(functions: impl Iterator<Item = Rc<Function>>) -> Optio
         }
     }
     found.map(|(owned, _)| owned)
-}
-
-/// Whether a function stands between an allocation and whoever wants it.
-fn is_allocator(function: &Function) -> bool {
-    let is_shim = function.name.starts_with("__rust") || function.name.starts_with("__rdl");
-    is_shim
-        || (function.module.is_empty() && ["malloc", "calloc", "realloc"].contains(&function.name.as_str()))
 }
 
 /// The first word on a block.
@@ -262,6 +259,7 @@ fn default_owner(held: &Held) -> String {
         Held::CountedSlice(of) => format!("alloc::rc::Rc<[{}]>", of.name),
         Held::Slice(of) => format!("alloc::vec::Vec<{}>", of.name),
         Held::Table(of) => owner_of_table(&of.name),
+        Held::Node(_, of) => of.name.clone(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::look::{Look, NOTE, TITLE};
 use crate::plumbing::first_own;
 use crate::run::Run;
 use crate::symbols::{Symbols, place};
+use crate::types::Sizes;
 
 pub(crate) use names::Names;
 pub(crate) use way::{Way, WayBlock};
@@ -60,7 +61,9 @@ pub(crate) fn find(pattern: &str, records: &[Record], symbols: &mut Symbols) -> 
         for held in &found.held {
             let frames = symbols.find_frames(record, held.trace);
             let Some(own) = first_own(&frames) else { continue };
-            let typed = symbols.find_type(record, held.trace, &frames);
+            let mut sizes = Sizes::default();
+            sizes.add_all(held.blocks, held.bytes, held.steps.last().map_or(0, |step| step.size_bytes));
+            let typed = symbols.find_type(record, held.trace, &frames, sizes);
             let (allocated, full) = typed.map_or((None, None), |typed| (Some(typed.short), Some(typed.full)));
             let place = place(&frames[own]);
             let function = frames[own].function.as_str();

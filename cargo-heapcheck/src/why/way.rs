@@ -8,7 +8,7 @@ use heapcheck_rt::record::{Held, HolderKind, Record, Step, Thread};
 use crate::figures::{bytes, counted};
 use crate::plumbing::first_own;
 use crate::symbols::{Symbols, place};
-use crate::types::{Typed, Variable};
+use crate::types::{Sizes, Typed, Variable};
 use crate::why::names::Names;
 
 /// A way, from the root on.
@@ -58,7 +58,7 @@ impl Way {
             .iter()
             .map(|step| {
                 let frames = symbols.find_frames(record, step.trace);
-                symbols.find_type(record, step.trace, &frames)
+                symbols.find_type(record, step.trace, &frames, Sizes::of_one(step.size_bytes))
             })
             .collect();
         let blocks = steps.iter().enumerate().map(|(at, step)| {
@@ -201,7 +201,7 @@ fn tell_field(
     let first = held.steps.get(hidden).filter(|step| step.to_offset == 0);
     let target = first.and_then(|step| {
         let frames = symbols.find_frames(record, step.trace);
-        symbols.find_type(record, step.trace, &frames)
+        symbols.find_type(record, step.trace, &frames, Sizes::of_one(step.size_bytes))
     });
     match symbols.types.find_in_variable(path, variable, inside, target.as_ref()) {
         Some(told) => (told, None),
