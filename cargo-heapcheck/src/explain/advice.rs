@@ -1,46 +1,20 @@
 #![forbid(unsafe_code)]
 //! What can be done about a leak, where its shape or the lines that allocated it leave no doubt.
 //!
-//! A stack knows where a block was made, not what became of it. So the lines are read: the statement that made the
-//! value, and what the same function later does with the name it gave it.
+//! A sentence that is wrong sends its reader astray, so in doubt there is none.
 
 use heapcheck_rt::record::LeakKind;
 
-use super::Member;
 use super::sites::Site;
-use super::sources::Sources;
+use super::{Member, given};
+use crate::code::{Code, Sources, is_foreign, is_rust};
 use crate::plumbing::{Whose, whose};
-use crate::symbols::{Frame, shown};
+use crate::symbols::shown;
 
 /// Own frames whose statements are read: the one that allocates, and those that called it.
 const FRAMES: usize = 3;
-/// Lines of a statement, and lines behind it where its value may be given away.
-const STATEMENT_LINES: usize = 6;
-const FUNCTION_LINES: usize = 40;
 /// Fields of a cycle that are named when nothing tells them apart.
 const FIELDS_MAX: usize = 6;
-
-/// How a value is kept from being dropped: what stands in the code, how it is called, and what it means.
-type Way = (&'static str, &'static str, &'static str);
-
-const WAYS: &[Way] = &[
-    ("mem::forget", "mem::forget", "keeps its destructor from running"),
-    ("forget", "forget", "keeps its destructor from running"),
-    (
-        "ManuallyDrop::new",
-        "ManuallyDrop",
-        "keeps its destructor from running until `ManuallyDrop::drop` is called",
-    ),
-    ("Box::leak", "Box::leak", FOR_GOOD),
-    (".leak", "leak", FOR_GOOD),
-    ("into_raw", "into_raw", "hands over its ownership; only `from_raw` on that pointer takes it back"),
-    (
-        "into_non_null",
-        "into_non_null",
-        "hands over its ownership; only `from_non_null` on that pointer takes it back",
-    ),
-];
-const FOR_GOOD: &str = "gives it up for good; what is to live as long as the program belongs in a `static`";
 
 /// The lines of advice.
 pub(super) fn of(
@@ -64,115 +38,74 @@ pub(super) fn of(
 fn given_away(site: &Site, sources: &mut Sources) -> Option<String> {
     let own = site.trace.iter().filter(|frame| whose(frame) == Whose::Own);
     own.take(FRAMES).find_map(|frame| {
-        let (file, line) = (frame.file.as_ref()?, frame.line?);
-        if !file.ends_with(".rs") {
-            return None;
-        }
-        let (way, at) = find_way(sources.lines(file), line as usize - 1)?;
-        let (_, name, meaning) = way;
-        let place =
-            if at + 1 == line as usize { String::new() } else { format!(" at {}:{}", shown(file), at + 1) };
-        Some(format!("`{name}`{place} {meaning}"))
-    })
-}
-
-/// Finds how the value of the statement at `at` is given away, and on which line.
-fn find_way<L: AsRef<str>>(lines: &[L], at: usize) -> Option<(&'static Way, usize)> {
-    let code = |at: usize| {
-        lines.get(at).map_or("", |line| line.as_ref().split("//").next().unwrap_or_default().trim())
-    };
-    let ends = |at: usize| code(at).is_empty() || code(at).ends_with([';', '{', '}']);
-    let first =
-        (at.saturating_sub(STATEMENT_LINES)..at).rev().find(|line| ends(*line)).map_or(0, |line| line + 1);
-    let last = (at..at + STATEMENT_LINES).find(|line| ends(*line)).unwrap_or(at);
-    let way_on =
-        |line: usize, name: Option<&str>| WAYS.iter().find(|(word, ..)| is_called(code(line), word, name));
-    if let Some(found) = (first.min(at)..=last).find_map(|line| Some((way_on(line, None)?, line))) {
-        return Some(found);
-    }
-    let name = code(first.min(at)).strip_prefix("let ")?;
-    let name = name.trim_start_matches("mut ");
-    let name = &name[..name.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(name.len())];
-    let indent = |line: usize| {
-        lines.get(line).map_or(0, |text| text.as_ref().len() - text.as_ref().trim_start().len())
-    };
-    let depth = indent(first.min(at));
-    // The block of the statement ends where a line stands further left.
-    let rest = (last + 1..lines.len().min(last + FUNCTION_LINES))
-        .take_while(|&line| code(line).is_empty() || indent(line) >= depth);
-    rest.filter(|_| !name.is_empty()).find_map(|line| Some((way_on(line, Some(name))?, line)))
-}
-
-/// Whether `word` is called in a line of code; with a name, whether it is called with that, or on it.
-fn is_called(code: &str, word: &str, name: Option<&str>) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    code.match_indices(word).any(|(at, _)| {
-        let (before, after) = (&code[..at], &code[at + word.len()..]);
-        let is_whole = word.starts_with('.') || !before.ends_with(is_word);
-        // A generic argument may stand between: `forget::<T>(..)`.
-        let Some(arguments) =
-            after.strip_prefix('(').or_else(|| after.split_once(">(").map(|(_, rest)| rest))
-        else {
-            return false;
-        };
-        let is_direct = after.starts_with('(') || after.starts_with("::<");
-        let fits = name.is_none_or(|name| {
-            let on_it = before.trim_end_matches('.').strip_suffix(name);
-            on_it.is_some_and(|before| !before.ends_with(is_word)) || has_word(arguments, name)
-        });
-        is_whole && is_direct && fits
-    })
-}
-
-/// Whether a value is named in some arguments, as itself: `f(name)`, `f(Rc::clone(&name))`, not `f(name.len())`.
-fn has_word(arguments: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    arguments.match_indices(name).any(|(at, _)| {
-        let after = &arguments[at + name.len()..];
-        !arguments[..at].ends_with(|c: char| is_word(c) || c == '.') && after.starts_with([')', ','])
+        let (file, line, column) = (frame.file.as_ref()?, frame.line?, frame.column?);
+        let code = sources.read(file).filter(|_| is_rust(file))?;
+        let (way, at) = given::find(&code, line, column, site.allocated.as_deref())?;
+        let place = if at == line { String::new() } else { format!(" at {}:{at}", shown(file)) };
+        Some(format!("`{}`{place} {}", way.name, way.meaning))
     })
 }
 
 /// What C and C++ allocate by hand is freed by hand.
 fn never_freed(site: &Site, sources: &mut Sources) -> Option<String> {
     let own = site.trace.get(site.own?)?;
-    let file = own.file.as_deref()?;
-    let is_foreign = [".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".C"].iter().any(|end| file.ends_with(end));
+    let file = own.file.as_deref().filter(|file| is_foreign(file))?;
     let callee = site.own.filter(|own| *own > 0).and_then(|own| site.trace.get(own - 1));
-    let function = callee.map_or("malloc", |frame: &Frame| frame.function.as_str());
-    if !is_foreign {
-        return None;
-    }
-    let source = own.line.and_then(|line| sources.lines(file).get(line as usize - 1));
-    // libstdc++ makes `new[]` out of `new`, so the stack does not tell them apart.
-    let is_array = source.is_some_and(|line| {
-        let made = line.split_once("new ").map_or("", |(_, made)| made);
-        made.split([';', '(', '{']).next().unwrap_or_default().contains('[')
-    });
-    let (maker, remedy) = if function.starts_with("operator new") && is_array {
-        ("new[]", "delete[]")
-    } else if function.starts_with("operator new") {
-        ("new", "delete")
-    } else {
-        (function.split('(').next().unwrap_or(function), "free")
+    let code = sources.read(file);
+    let made = code.zip(own.line).map(|(code, line)| makers(&code, line));
+    let (maker, remedy) = match callee.map(|frame| frame.function.split('(').next().unwrap_or_default()) {
+        // Libstdc++ makes `new[]` out of `new`, so the stack does not tell them apart.
+        Some(function) if function.starts_with("operator new") => match made.as_deref() {
+            Some(["new[]"]) => ("new[]", "delete[]"),
+            Some(["new"]) => ("new", "delete"),
+            _ => return None,
+        },
+        Some(function) => (*C_MAKERS.iter().find(|maker| **maker == function)?, "free"),
+        // The runtime stands in for these functions, so they are not in the stack.
+        None => match made.as_deref() {
+            Some([maker]) if C_MAKERS.contains(maker) => (*maker, "free"),
+            _ => return Some(
+                "nobody called `free` on what was allocated here; whoever was given the pointer last has to"
+                    .into(),
+            ),
+        },
     };
-    let known = [
-        "malloc",
-        "calloc",
-        "realloc",
-        "strdup",
-        "strndup",
-        "aligned_alloc",
-        "posix_memalign",
-        "reallocarray",
-        "new",
-        "new[]",
-        "memalign",
-        "valloc",
-    ];
-    known.contains(&maker).then(|| {
-        format!("nobody called `{remedy}` on what `{maker}` returned here; whoever was given the pointer last has to")
-    })
+    Some(format!(
+        "nobody called `{remedy}` on what `{maker}` returned here; whoever was given the pointer last has to"
+    ))
+}
+
+/// Functions of C whose blocks are freed by hand.
+const C_MAKERS: &[&str] = &[
+    "malloc",
+    "calloc",
+    "realloc",
+    "reallocarray",
+    "strdup",
+    "strndup",
+    "aligned_alloc",
+    "posix_memalign",
+    "memalign",
+    "valloc",
+];
+
+/// What is used on a line to allocate, each once.
+fn makers(code: &Code, line: u32) -> Vec<&'static str> {
+    let mut found: Vec<&'static str> = Vec::new();
+    for at in code.on_line(line) {
+        let maker = match code.token(at) {
+            "new" => {
+                let end =
+                    (at..code.len()).find(|at| ["(", "{", ";", ",", ")", "["].contains(&code.token(*at)));
+                let is_array = end.is_some_and(|end| code.token(end) == "[");
+                Some(if is_array { "new[]" } else { "new" })
+            }
+            token if code.token(at + 1) == "(" => C_MAKERS.iter().find(|maker| **maker == token).copied(),
+            _ => None,
+        };
+        found.extend(maker.filter(|maker| !found.contains(maker)));
+    }
+    found
 }
 
 /// Whether a type is a pointer that counts its owners.
@@ -239,8 +172,11 @@ fn back_edge(members: &[Member]) -> Option<String> {
             let mut fields: Vec<String> = edges.iter().map(in_full).collect();
             fields.dedup();
             let is_told = (2..=FIELDS_MAX).contains(&fields.len()) && fields.len() == edges.len();
-            let is_cpp = edges.iter().any(|(.., target)| target.starts_with("std::"));
-            let weak = if is_cpp { "std::weak_ptr" } else { "Weak" };
+            let weak = if edges.iter().any(|(.., target)| target.starts_with("std::")) {
+                "std::weak_ptr"
+            } else {
+                "Weak"
+            };
             return is_told.then(|| format!("one of {} has to be a `{weak}`", fields.join(", ")));
         }
     };
@@ -264,30 +200,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_becomes_of_a_value_is_read_off_its_statement_and_its_name() {
-        let check = |source: &str, expected: Option<(&str, usize)>| {
-            let lines: Vec<&str> = source.lines().collect();
-            let at = lines.iter().position(|line| line.contains("HERE")).unwrap();
-            let found = find_way(&lines, at).map(|(way, at)| (way.2, at));
-            let fits = match (found, expected) {
-                (Some((meaning, at)), Some((word, line))) => meaning.contains(word) && at == line,
-                (found, expected) => found.is_none() && expected.is_none(),
-            };
-            assert!(fits, "{source}: {found:?}");
+    fn what_allocates_is_read_off_its_line() {
+        let check = |line: &str, expected: &[&str]| {
+            assert_eq!(makers(&Code::of(line.to_string(), false), 1), expected, "{line}");
         };
-        check("    let p = Box::into_raw(Box::new(HERE));", Some(("from_raw", 0)));
-        check("fn f() {\n    mem::forget(\n        HERE,\n    );\n}", Some(("destructor", 1)));
-        check("    let g = HERE;\n    use_it(&g);\n    std::mem::forget(g);", Some(("destructor", 2)));
-        check("    let g = HERE;\n    forget(other);", None);
-        check("    let name = HERE;\n    let p = name.into_raw();", Some(("from_raw", 1)));
-        check("    let name = HERE;\n    rename.into_raw();", None);
-        check("    {\n        let g = HERE;\n    }\n    forget(g);", None);
-        check("    let g = HERE; // forget(g)", None);
-        check("    let v: &mut [u8] = vec![HERE].leak();", Some(("static", 0)));
-        check("    let v = HERE;\n    leaks(v);", None);
-        check("    let name = HERE;\n    mem::forget(Rc::clone(&name));", Some(("destructor", 1)));
-        check("    let a = HERE;\n    let b = 1;\n    mem::forget((a, b));", Some(("destructor", 2)));
-        check("    let name = HERE;\n    mem::forget(name.len());", None);
+        check("struct a *a = calloc(1, sizeof *a); // malloc(1)", &["calloc"]);
+        check("int *a = new int[7];", &["new[]"]);
+        check("auto *a = new A{b[0]}; say(\"new int[7]\");", &["new"]);
+        check("f(new A(), new B());", &["new"]);
+        check("f(new A(), new int[1]);", &["new", "new[]"]);
+        check("f(malloc(1), strdup(b));", &["malloc", "strdup"]);
+        check("MAKE(a);", &[]);
     }
 
     #[test]

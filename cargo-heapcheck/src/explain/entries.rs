@@ -127,7 +127,7 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
         is_truncated: site.is_truncated,
         also: also(draft, site, naming.sites),
         held_by: None,
-        help: advice::of(kind, is_structure, site, &members, &mut naming.sources),
+        help: advice::of(kind, is_structure, site, &members, &mut naming.types.sources),
         signature: format!("{:016x}", fnv([kind.name().as_bytes(), &draft.signature.to_le_bytes()])),
         trace: site.trace.clone(),
         stacks: stacks::of_draft(record, draft, naming.sites),

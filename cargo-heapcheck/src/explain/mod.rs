@@ -10,11 +10,11 @@
 //! ```
 
 mod signature;
-mod sources;
 pub(crate) mod sites;
 mod drafts;
 mod stacks;
 mod inuse;
+mod given;
 mod advice;
 mod naming;
 mod entries;

@@ -8,7 +8,6 @@ use heapcheck_rt::record::Edge;
 use super::advice;
 use super::drafts::Drafts;
 use super::sites::{Site, Sites};
-use super::sources::Sources;
 use crate::shape::tree::Names;
 use crate::shape::whole::Pointer;
 use crate::types::Types;
@@ -19,9 +18,8 @@ pub(super) struct Naming<'a, 'f> {
     pub(super) drafts: &'a Drafts<'f>,
     /// Its places.
     pub(super) sites: &'a Sites,
-    types: &'a mut Types,
-    /// The source files that were read.
-    pub(super) sources: Sources,
+    /// What is known of types, and the source files that were read for it.
+    pub(super) types: &'a mut Types,
     fields: HashMap<String, u32>,
     paths: HashMap<PathKey, Option<String>>,
 }
@@ -33,14 +31,7 @@ type PathKey = (usize, usize, u64, bool);
 impl<'a, 'f> Naming<'a, 'f> {
     /// No field is known yet.
     pub(super) fn new(drafts: &'a Drafts<'f>, sites: &'a Sites, types: &'a mut Types) -> Self {
-        Self {
-            drafts,
-            sites,
-            types,
-            fields: HashMap::new(),
-            sources: Sources::default(),
-            paths: HashMap::new(),
-        }
+        Self { drafts, sites, types, fields: HashMap::new(), paths: HashMap::new() }
     }
 
     /// The place of a block.
