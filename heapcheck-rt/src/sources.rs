@@ -11,6 +11,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("text.rs", include_str!("text.rs")),
     ("demangle/mod.rs", include_str!("demangle/mod.rs")),
     ("demangle/v0.rs", include_str!("demangle/v0.rs")),
+    ("demangle/cxx.rs", include_str!("demangle/cxx.rs")),
     ("suppress.rs", include_str!("suppress.rs")),
     ("options/mod.rs", include_str!("options/mod.rs")),
     ("options/settings.rs", include_str!("options/settings.rs")),
