@@ -8,8 +8,9 @@ use crate::code::Sources;
 use crate::types::file::Language;
 use crate::types::function::{ALLOCATORS, Function, Functions, Named};
 use crate::types::library::{self, is_library};
-use crate::types::made::{self, Made, Reading};
+use crate::types::made::{Made, Reading};
 use crate::types::owner::{Held, Owned};
+use crate::types::spelled;
 use crate::types::{Line, Opened, Sizes};
 
 /// A function of a stack, and where it calls the next inner one.
@@ -71,7 +72,7 @@ pub(super) fn find_owner(
             return None;
         }
         let line = caller.line.and_then(|line| {
-            Some(made::Line { file: line.file?.to_string(), line: line.line?, column: line.column })
+            Some(spelled::Line { file: line.file?.to_string(), line: line.line?, column: line.column })
         })?;
         let mut reading = Reading {
             file: &mut opened.file,

@@ -10,23 +10,15 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::code::{Code, Sources, is_foreign};
-use crate::cpp::{NUMBERS, number_name};
 use crate::types::Sizes;
 use crate::types::file::{Die, File, Language};
 use crate::types::function::{ALLOCATORS, Function, Named, type_name};
 use crate::types::layout::{Layouts, Shape};
 use crate::types::owner::{Held, Owned};
 use crate::types::scope::{Scopes, member, pointee, written};
-
-/// Where a function calls the next inner one.
-#[derive(Clone, Debug)]
-pub(super) struct Line {
-    /// The source file.
-    pub(super) file: String,
-    /// The line, and the column where that is known.
-    pub(super) line: u32,
-    pub(super) column: Option<u32>,
-}
+use crate::types::spelled::{
+    Amount, Call, Line, Spelled, amount, argument, find_call, find_new, read_new, read_type,
+};
 
 /// What is read to answer.
 pub(super) struct Reading<'a> {
@@ -53,17 +45,6 @@ enum Asked {
     Type(Die),
     /// A pointer, which may have no entry of its own.
     Pointers(Spelled),
-}
-
-/// How much of a type is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Amount {
-    /// One of it.
-    One,
-    /// So many of them, side by side.
-    Many,
-    /// One, and something behind it.
-    Headed,
 }
 
 /// Types that stand for any bytes.
@@ -158,8 +139,7 @@ impl Reading<'_> {
     }
 
     fn resolve(&mut self, function: &Function, spelled: &Spelled, fits: &dyn Fn(u64) -> bool) -> Option<Die> {
-        let arguments = spelled.arguments.as_deref();
-        self.scopes.find_type(self.file, self.layouts, function, &spelled.path, arguments, fits)
+        self.scopes.find_type(self.file, self.layouts, function, spelled, fits)
     }
 
     /// What a call of malloc, or of what stands for it, asks for.
@@ -188,14 +168,23 @@ impl Reading<'_> {
                 {
                     return None;
                 }
-                let is_one_of_many = amount == Amount::Many && self.sizes.is_always(self.size(asked)?) && {
-                    // `calloc(1, ..)`.
-                    code.token(inside.start) == "1" && code.token(inside.start + 1) == ","
-                };
+                // `calloc(1, ..)`, and of other functions the size may be one argument of several.
+                let counts = code.token(at).contains("calloc") || code.token(at).contains("array");
+                let is_one = code.token(inside.start) == "1" && code.token(inside.start + 1) == ",";
+                let is_alone = behind - *sized == self.argument_len(code, &inside, *sized);
+                let is_one_of_many = amount == Amount::Many
+                    && is_alone
+                    && (is_one || !counts)
+                    && self.sizes.is_always(self.size(asked)?);
                 self.owned(asked, if is_one_of_many { Amount::One } else { amount })
             }
             _ => None,
         }
+    }
+
+    /// The number of tokens of the argument that a token is in.
+    fn argument_len(&self, code: &Code, inside: &Range<usize>, at: usize) -> usize {
+        argument(code, inside, &(at..at + 1)).len()
     }
 
     fn size(&mut self, die: Die) -> Option<u64> {
@@ -404,198 +393,4 @@ impl Reading<'_> {
             Amount::One | Amount::Headed => Owned { name, held: Held::One(element) },
         })
     }
-}
-
-/// How the size of one thing is made into the size of a block.
-fn amount(code: &Code, inside: &Range<usize>, sized: Range<usize>) -> Option<Amount> {
-    // The argument that it is in.
-    let (mut from, mut to, mut depth) = (inside.start, inside.end, 0_usize);
-    for at in inside.clone() {
-        match code.token(at) {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth = depth.saturating_sub(1),
-            "," if depth == 0 && at < sized.start => from = at + 1,
-            "," if depth == 0 && at >= sized.end => {
-                to = at;
-                break;
-            }
-            _ => {}
-        }
-    }
-    let is_alone = from == sized.start && to == sized.end;
-    let has_others = from > inside.start || to < inside.end;
-    let mut marks = Vec::new();
-    for at in from..to {
-        if !sized.contains(&at) {
-            marks.push(code.token(at));
-        }
-    }
-    let behind = code.token(sized.end);
-    if is_alone {
-        // `calloc(count, size)`, but also `xmalloc(pool, size)`: sizes tell.
-        return Some(if has_others { Amount::Many } else { Amount::One });
-    }
-    let has_sum = marks.iter().any(|mark| ["+", "-", "?", "/", "%", "<", ">", "|", "&"].contains(mark));
-    if !has_sum && marks.contains(&"*") {
-        return Some(Amount::Many);
-    }
-    (from == sized.start && behind == "+").then_some(Amount::Headed)
-}
-
-/// Where something is called.
-enum Call {
-    At(usize),
-    /// In one of several places.
-    Several,
-    /// Nowhere on the line: by a macro.
-    Nowhere,
-}
-
-/// The token at which one of `names` is called on a line.
-fn find_call(code: &Code, line: &Line, names: &[&str]) -> Call {
-    let is_call =
-        |at: &usize| names.contains(&code.token(*at)) && code.is_word(*at) && code.token(at + 1) == "(";
-    let calls: Vec<usize> = code.on_line(line.line).filter(is_call).collect();
-    match calls.as_slice() {
-        [] => Call::Nowhere,
-        [one] => Call::At(*one),
-        several => {
-            let here = several.iter().find(|at| Some(code.place(**at).1) == line.column);
-            here.map_or(Call::Several, |at| Call::At(*at))
-        }
-    }
-}
-
-/// The token `new` of the expression that a line is in. Compilers note its beginning or its end.
-fn find_new(code: &Code, line: &Line) -> Call {
-    // An expression may go on over some lines, but not over a page.
-    const LINES: u32 = 24;
-    let first = code.on_line(line.line.saturating_sub(LINES)).start;
-    let here = code.on_line(line.line);
-    let covers = |at: usize| {
-        let Some(end) = new_end(code, at) else { return false };
-        (code.line(at)..=code.line(end - 1)).contains(&line.line)
-    };
-    let all: Vec<usize> = (first..here.end)
-        .filter(|at| {
-            code.token(*at) == "new" && (*at == 0 || code.token(at - 1) != "operator") && covers(*at)
-        })
-        .collect();
-    match all.as_slice() {
-        [] => Call::Nowhere,
-        [one] => Call::At(*one),
-        several => {
-            let column = line.column.unwrap_or(0);
-            let is_here = |at: &usize| {
-                let last = new_end(code, *at).map_or(0, |end| end - 1);
-                code.place(*at) == (line.line, column) || code.place(last) == (line.line, column)
-            };
-            let mut fitting = several.iter().copied().filter(is_here);
-            match (fitting.next(), fitting.next()) {
-                (Some(one), None) => Call::At(one),
-                _ => Call::Several,
-            }
-        }
-    }
-}
-
-/// A type as it is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Spelled {
-    path: Vec<String>,
-    arguments: Option<String>,
-    stars: usize,
-    is_array: bool,
-}
-
-/// The type behind `new`, and whether it is an array.
-fn read_new(code: &Code, at: usize) -> Option<Spelled> {
-    let (mut spelled, behind) = read_type(code, type_of_new(code, at))?;
-    spelled.is_array = code.token(behind) == "[";
-    Some(spelled)
-}
-
-/// Where the type begins behind `new`: arguments may stand between, as in `new (std::nothrow) T`.
-fn type_of_new(code: &Code, at: usize) -> usize {
-    let mut from = at + 1;
-    if code.token(from) == "(" {
-        let behind = code.behind(from);
-        // `new (T)` is a type in brackets.
-        let is_placement = code.is_word(behind) || code.token(behind) == "::" || code.token(behind) == "(";
-        from = if is_placement { behind } else { from + 1 };
-    }
-    from
-}
-
-/// Behind the last token of a `new` expression.
-fn new_end(code: &Code, at: usize) -> Option<usize> {
-    let (_, mut end) = read_type(code, type_of_new(code, at))?;
-    while ["(", "[", "{"].contains(&code.token(end)) {
-        end = code.behind(end);
-    }
-    Some(end)
-}
-
-/// A type at a token, and the token behind it.
-fn read_type(code: &Code, mut at: usize) -> Option<(Spelled, usize)> {
-    const WORDS: &[&str] = &["const", "volatile", "struct", "union", "enum", "class", "typename"];
-    let mut spelled = Spelled::default();
-    while WORDS.contains(&code.token(at)) {
-        at += 1;
-    }
-    if NUMBERS.contains(&code.token(at)) {
-        let from = at;
-        while NUMBERS.contains(&code.token(at)) {
-            at += 1;
-        }
-        let words: Vec<&str> = (from..at).map(|at| code.token(at)).collect();
-        spelled.path = vec![number_name(&words.join(" "))?];
-    } else {
-        if code.token(at) == "::" {
-            at += 1;
-        }
-        loop {
-            if !code.is_word(at) || ["auto", "decltype"].contains(&code.token(at)) {
-                return None;
-            }
-            spelled.path.push(code.token(at).to_string());
-            at += 1;
-            if code.token(at) == "<" {
-                let (arguments, behind) = read_arguments(code, at)?;
-                // Arguments in the middle of a path are passed over: what lies in the class is found by its name.
-                spelled.arguments = (code.token(behind) != "::").then_some(arguments);
-                at = behind;
-            }
-            if code.token(at) != "::" {
-                break;
-            }
-            at += 1;
-        }
-    }
-    while ["*", "const", "volatile"].contains(&code.token(at)) {
-        spelled.stars += usize::from(code.token(at) == "*");
-        at += 1;
-    }
-    Some((spelled, at))
-}
-
-/// What stands between the brackets of a template, without spaces.
-fn read_arguments(code: &Code, open: usize) -> Option<(String, usize)> {
-    let (mut text, mut depth) = (String::new(), 0_usize);
-    for at in open..code.len() {
-        let token = code.token(at);
-        match token {
-            "<" => depth += 1,
-            ">" => depth -= 1,
-            ";" | "{" | "}" | "(" => return None,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some((text, at + 1));
-        }
-        if at > open {
-            text += token;
-        }
-    }
-    None
 }

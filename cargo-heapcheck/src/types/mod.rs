@@ -11,6 +11,7 @@ mod function;
 mod owner;
 mod sites;
 mod layout;
+mod spelled;
 mod scope;
 mod library;
 mod made;

@@ -11,6 +11,7 @@ use crate::types::file::{Die, File, Language, Next};
 use crate::types::function::{Function, read_generics, type_name};
 use crate::types::layout::{Layouts, Shape, strip};
 use crate::types::names::{last, split_generics};
+use crate::types::spelled::Spelled;
 
 /// A variable or parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,23 +101,28 @@ impl Scopes {
         one_type(file, &types)
     }
 
-    /// The type of a name as a function sees it, written with the parts `path` before template arguments, and
-    /// `arguments` as they are written; `size` is what it must have. None when several could be meant.
+    /// The type of a name as a function sees it, if its size fits. None when several could be meant.
     pub(super) fn find_type(
         &mut self,
         file: &mut File,
         layouts: &mut Layouts,
         function: &Function,
-        path: &[String],
-        arguments: Option<&str>,
+        spelled: &Spelled,
         fits: &dyn Fn(u64) -> bool,
     ) -> Option<Die> {
+        let (path, arguments) = (&spelled.path, spelled.arguments.as_deref());
         let name = path.last()?;
-        if path.len() == 1 && arguments.is_none() {
+        if let [name] = path.as_slice()
+            && arguments.is_none()
+        {
             let of_class = function.of_die.map_or(Vec::new(), |class| read_generics(file, class));
             let parameter = function.generics.iter().chain(&of_class).find(|(known, _)| known == name);
-            if let Some((_, named)) = parameter {
-                return named.die.filter(|die| layouts.read(file, *die).is_some_and(|it| fits(it.size)));
+            let inner = match parameter {
+                Some((_, named)) => Some(named.die?),
+                None => local_type(file, function.die?, name),
+            };
+            if let Some(die) = inner {
+                return Some(die).filter(|die| layouts.read(file, *die).is_some_and(|it| fits(it.size)));
             }
         }
         let unit = function.die?.unit();
@@ -144,6 +150,13 @@ impl Scopes {
             if !found.iter().any(|(_, known, _)| *known == full) {
                 found.push(((likeness, depth), full, die));
             }
+        }
+        // A base class is asked before what lies around, and so is what `using` brings into a function.
+        if found.len() > 1
+            && path.len() == 1
+            && (has_base(file, layouts, function) || imports(file, function))
+        {
+            return None;
         }
         let best = found.iter().map(|(rank, ..)| *rank).max()?;
         found.retain(|(rank, ..)| *rank == best);
@@ -232,6 +245,49 @@ fn read_unit(file: &mut File, number: u32) -> Option<Unit> {
         }
     }
     Some(unit)
+}
+
+/// Whether the class of a method is made of others.
+fn has_base(file: &mut File, layouts: &mut Layouts, function: &Function) -> bool {
+    let class = function.of_die.and_then(|class| layouts.read(file, class));
+    let parts = class.as_ref().map(|class| &class.shape);
+    matches!(parts, Some(Shape::Parts(parts)) if parts.iter().any(|part| part.name.is_none()))
+}
+
+/// Whether a function brings in names from elsewhere.
+fn imports(file: &mut File, function: &Function) -> bool {
+    let mut does = false;
+    let Some(die) = function.die else { return false };
+    file.visit(die, |_, _, entry, _| match entry.tag() {
+        dw::DW_TAG_imported_declaration | dw::DW_TAG_imported_module => {
+            does = true;
+            Next::Stop
+        }
+        dw::DW_TAG_lexical_block => Next::Into,
+        _ => Next::Over,
+    });
+    does
+}
+
+/// The type of this name that is defined in a function.
+fn local_type(file: &mut File, function: Die, name: &str) -> Option<Die> {
+    let mut found = None;
+    file.visit(function, |content, here, entry, _| match entry.tag() {
+        dw::DW_TAG_structure_type
+        | dw::DW_TAG_class_type
+        | dw::DW_TAG_union_type
+        | dw::DW_TAG_enumeration_type
+        | dw::DW_TAG_typedef => {
+            if content.text(entry, dw::DW_AT_name).as_deref() == Some(name) {
+                found = Some(here);
+                return Next::Stop;
+            }
+            Next::Over
+        }
+        dw::DW_TAG_lexical_block => Next::Into,
+        _ => Next::Over,
+    });
+    found
 }
 
 /// The parts of the path that a function lies in.

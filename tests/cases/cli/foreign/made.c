@@ -132,6 +132,18 @@ OUTSIDE grown(void) {
     lose(all);
 }
 
+//= struct tree
+OUTSIDE with_another_argument(void) {
+    struct tree *tree = aligned_alloc(32, sizeof *tree);
+    lose(tree);
+}
+
+//= struct entry
+OUTSIDE grown_from_nothing(void) {
+    struct entry *entry = realloc(NULL, sizeof(struct entry));
+    lose(entry);
+}
+
 //= struct pair
 OUTSIDE by_a_macro(void) {
     struct pair *pair = NEW(struct pair);
@@ -271,6 +283,8 @@ int main(void) {
     copied_text();
     with_a_tail();
     grown();
+    with_another_argument();
+    grown_from_nothing();
     by_a_macro();
     by_a_wrapper();
     by_two_wrappers();

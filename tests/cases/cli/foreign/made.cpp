@@ -170,6 +170,48 @@ OUTSIDE by_a_macro() {
     lose(point);
 }
 
+struct Local {
+    long words[3];
+};
+//= Local
+OUTSIDE a_class_of_a_function() {
+    struct Local {
+        double number = 1, words[2] = {};
+    };
+    auto *local = new Local();
+    local->number = one;
+    lose(local);
+}
+
+// What a base class brings along hides what lies around.
+struct Link {
+    long next = 0, prev = 0;
+};
+struct Linked {
+    struct Link {
+        double weight = 1, length = 2;
+    };
+};
+struct Graph : Linked {
+    void *made = nullptr;
+    __attribute__((noinline)) void make() {
+        auto *link = new Link();
+        made = link;
+    }
+};
+//= ?
+OUTSIDE a_name_from_a_base_class() {
+    Graph graph;
+    graph.make();
+    lose(&graph);
+}
+
+// A function that C can call does not say in which namespace it lies, so that either could be meant.
+//= ?
+OUTSIDE one_of_two() {
+    lose(new ::Link());
+}
+
 // A base class of the same size is not what was made.
 struct Base {
     virtual ~Base() = default;
@@ -356,6 +398,9 @@ int main() {
     never_throws();
     two_on_a_line();
     by_a_macro();
+    a_class_of_a_function();
+    a_name_from_a_base_class();
+    one_of_two();
     a_macro_and_a_base();
     members();
     a_string_on_the_heap();
