@@ -380,6 +380,7 @@ pub(crate) fn resize(address: usize, bytes: usize, caller: Caller) -> *mut u8 {
         }
         return address as *mut u8;
     }
+    let aside = Aside::set(meta.scope(), old);
     let new = allocate(bytes, caller);
     if !new.is_null() {
         // SAFETY: both blocks are live and at least as long as the shorter size; pages move between large ones only.
@@ -392,7 +393,27 @@ pub(crate) fn resize(address: usize, bytes: usize, caller: Caller) -> *mut u8 {
         }
         release(address, caller);
     }
+    drop(aside);
     new
+}
+
+/// While this lives, a block that moves is left out of the live bytes of its scope.
+struct Aside(u32, u64);
+
+impl Aside {
+    fn set(scope: u32, bytes: usize) -> Option<Self> {
+        let aside = SCOPES.is_counted(scope).then_some(Self(scope, bytes as u64));
+        if let Some(Self(scope, bytes)) = aside {
+            SCOPES.set_aside(scope, bytes);
+        }
+        aside
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        SCOPES.take_back(self.0, self.1);
+    }
 }
 
 /// As [`resize`], for a block with an alignment.
@@ -400,13 +421,17 @@ pub(crate) fn resize_aligned(address: usize, bytes: usize, align: usize, caller:
     if align <= ALIGN || address == 0 {
         return resize(address, bytes, caller);
     }
-    let Some(old) = size_of_block(address) else { return resize(address, bytes, caller) };
+    let Some(slot) = live_slot(address) else { return resize(address, bytes, caller) };
+    let meta = SPANS.meta(slot.id);
+    let old = meta.live_size().unwrap_or(0);
+    let aside = Aside::set(meta.scope(), old);
     let new = allocate_aligned(bytes, align, caller);
     if !new.is_null() {
         // SAFETY: both blocks are live and at least as long as the shorter size.
         unsafe { core::ptr::copy_nonoverlapping(address as *const u8, new, old.min(bytes)) };
         release(address, caller);
     }
+    drop(aside);
     new
 }
 

@@ -218,6 +218,21 @@ impl Scopes {
         });
     }
 
+    /// Leaves a block that is about to move out of the live bytes until [`Scopes::take_back`]: to the program it is one block
+    /// all the time, though for a moment it lies in two places.
+    pub(crate) fn set_aside(&self, number: u32, bytes: u64) {
+        self.each_metered(number, |scope| {
+            scope.live_bytes.fetch_sub(bytes as i64, Relaxed);
+        });
+    }
+
+    /// Undoes [`Scopes::set_aside`], when the old place was freed or there is no new one.
+    pub(crate) fn take_back(&self, number: u32, bytes: u64) {
+        self.each_metered(number, |scope| {
+            scope.live_bytes.fetch_add(bytes as i64, Relaxed);
+        });
+    }
+
     /// Sums up a block that changed its size in place.
     pub(crate) fn meter_resize(&self, number: u32, old: u64, new: u64) {
         self.each_metered(number, |scope| scope.grow(new as i64 - old as i64));

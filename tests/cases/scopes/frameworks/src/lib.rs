@@ -101,6 +101,26 @@ mod std_tests {
             }
         };
     }
+    /// A block that moves when it grows is one block, not two.
+    #[heapcheck(max_peak = "24KB")]
+    #[test]
+    fn grows_within_its_peak() {
+        grow();
+    }
+
+    #[heapcheck(max_peak = "19KB")]
+    #[test]
+    fn grows_above_its_peak_as_if_it_leaks() {
+        grow();
+    }
+
+    fn grow() {
+        let mut bytes: Vec<u8> = Vec::with_capacity(10_000);
+        bytes.push(1);
+        std::hint::black_box(&mut bytes).reserve_exact(19_999);
+        assert_eq!(bytes.capacity(), 20_000);
+    }
+
     generated!(generated_within_the_limit, "1KB", lose(101));
     generated!(generated_above_the_limit_leaks, "100", lose(101));
 
