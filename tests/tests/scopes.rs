@@ -54,7 +54,7 @@ fn run_in(
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     let ending = |word: &str| {
         let lines = text.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(word));
-        lines.map(|name| name.trim_end_matches(" - should panic").to_string()).collect()
+        lines.map(|name| name.trim_end_matches(" - should panic").trim_end().to_string()).collect()
     };
     (ending(" ... ok"), ending(" ... FAILED"), text)
 }
@@ -122,4 +122,17 @@ fn the_attribute_gets_along_with_those_of_frameworks() {
     assert!(failed.is_empty() && passed.len() >= 47, "without the runtime nothing is checked: {text}");
     let (passed, failed, _) = run(&binary, &["--ignored"], true);
     assert_eq!((passed.len(), failed.len()), (0, 1));
+}
+
+/// Such a harness runs many trials on a thread, so only what the trials say tells them apart.
+#[test]
+fn trials_of_another_harness_are_told_apart_by_attribute_and_scope() {
+    let fixture = Fixture::of_scopes("trials");
+    let Some(binary) = build(&fixture, true) else { return };
+    for arguments in [&[][..], &["--test-threads=1"]] {
+        let (passed, failed, text) = run_to_exit(&binary, arguments, "full");
+        assert_verdicts(&passed, &failed, 4, &text);
+    }
+    let (passed, failed, text) = run(&binary, &[], false);
+    assert!(failed.is_empty() && passed.len() == 4, "without the runtime nothing is checked: {text}");
 }

@@ -1,0 +1,1 @@
+//! Nothing: the trials are in `tests`.
