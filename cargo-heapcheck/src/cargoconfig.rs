@@ -191,7 +191,7 @@ target."cfg(unix)".runner = "./run a b" # environment variable `A`
         let here = std::env::current_dir().unwrap().join("./run");
         let words = |words: &[&str]| words.iter().map(|word| word.to_string()).collect::<Vec<_>>();
         let expected = [
-            (r#"cfg(target_os="linux")"#, words(&["/home/p/.cargo/in/run", "two words"])),
+            (r#"cfg(target_os="linux")"#, words(&["/home/p/.cargo/../in/run", "two words"])),
             ("cfg(unix)", words(&[here.to_str().unwrap(), "a", "b"])),
         ];
         assert_eq!(cfgs, expected);
