@@ -230,7 +230,10 @@ fn add(taking: &mut Taking, info: &ModuleInfo, size: usize) -> Result<(), OutOfM
     // SAFETY: the loader's name is null or ends with a zero byte.
     let given = if info.name.is_null() { &[][..] } else { unsafe { CStr::from_ptr(info.name) }.to_bytes() };
     let path = if is_program && !given.starts_with(b"/") {
-        sys::read_link(b"/proc/thread-self/exe\0", &mut link).map_or(given, |bytes| &link[..bytes])
+        // An emulator answers for the process alone, and the kernel for the thread alone when the first one has ended.
+        let length = sys::read_link(b"/proc/self/exe\0", &mut link)
+            .or_else(|_| sys::read_link(b"/proc/thread-self/exe\0", &mut link));
+        length.map_or(given, |bytes| &link[..bytes])
     } else {
         given
     };

@@ -82,6 +82,18 @@ fn a_runner_that_stays_is_not_what_is_checked() {
 }
 
 #[test]
+fn a_program_in_an_emulator_is_checked() {
+    let Some(emulator) = find_program("qemu-x86_64-static") else {
+        eprintln!("skipped: qemu-x86_64-static is not installed");
+        return;
+    };
+    let fixture = world(&format!("[target.{TARGET}]\nrunner = ['{}']", emulator.display()));
+    check(&fixture, "", &[], "runner ``");
+    let report = fixture.command("report").output().unwrap();
+    assert!(text(&report.stdout).contains("part::lose  part/src/lib.rs:6"), "{}", text(&report.stdout));
+}
+
+#[test]
 fn two_runners_that_fit_are_refused_as_cargo_does() {
     let fixture = world(
         "[target.'cfg(unix)']\nrunner = 'tools/run a'\n[target.'cfg(not(windows))']\nrunner = 'tools/run b'",
