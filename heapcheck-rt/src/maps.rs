@@ -15,7 +15,7 @@ use crate::space::{Grow, OutOfMemory};
 use crate::sys;
 
 /// Bytes asked for at once. The kernel answers with whole lines, at most a page of them at a time.
-const READ_BYTES: usize = 16 << 10;
+const READ_BYTES: usize = 4 << 10;
 
 /// A mapping.
 #[derive(Clone, Copy, Debug)]

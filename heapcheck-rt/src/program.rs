@@ -5,6 +5,7 @@
 //! Everything happens in the constructor, before the program's own code runs, while there is one thread. Functions that
 //! are called have the types of LeakSanitizer's interface.
 
+use crate::arch::weak_symbol;
 use crate::elf::Elf;
 use crate::foreign::{Coverage, Plan, survey};
 use crate::loaded;
@@ -14,6 +15,11 @@ use crate::start;
 use crate::symbols::MappedFile;
 use crate::sys;
 use core::ffi::CStr;
+
+// What a program may define for a leak checker, where the loader finds it.
+weak_symbol!(default_options = "__lsan_default_options");
+weak_symbol!(is_turned_off = "__lsan_is_turned_off");
+weak_symbol!(default_suppressions = "__lsan_default_suppressions");
 
 /// Looks at the executable: patches its allocator where it has one of its own, and asks its functions.
 pub(crate) fn cover() {
@@ -35,24 +41,23 @@ pub(crate) fn cover() {
         Coverage::IfSeen => VERDICT.set_if_seen(),
         Coverage::Missing(reason) => VERDICT.set_failed(reason.text()),
     }
-    let find = |name: &CStr| {
-        let found = crate::real::find_any(name);
-        if found != 0 {
-            return found;
-        }
-        let symbol = elf.symbols().find(name.to_bytes()).filter(|symbol| symbol.is_defined());
-        symbol.map_or(0, |symbol| module.base.wrapping_add(symbol.address as usize))
+    // A program that does not export its functions still has them among its symbols.
+    let find = |exported: usize, name: &[u8]| match (exported, survey.address_of(name)) {
+        (0, Some(address)) => module.base.wrapping_add(address as usize),
+        _ => exported,
     };
-    ask(find);
+    ask(
+        find(default_options(), b"__lsan_default_options"),
+        find(is_turned_off(), b"__lsan_is_turned_off"),
+        find(default_suppressions(), b"__lsan_default_suppressions"),
+    );
 }
 
-fn ask(find: impl Fn(&CStr) -> usize) {
-    let defaults = find(c"__lsan_default_options");
+fn ask(defaults: usize, off: usize, suppressions: usize) {
     // SAFETY: see the head of this file.
     if let Some(text) = (defaults != 0).then(|| unsafe { call_for_text(defaults) }).flatten() {
         start::read_options(text);
     }
-    let (off, suppressions) = (find(c"__lsan_is_turned_off"), find(c"__lsan_default_suppressions"));
     // SAFETY: see the head of this file; the string lives as long as the program.
     unsafe {
         if off != 0 && core::mem::transmute::<usize, extern "C" fn() -> i32>(off)() != 0 {

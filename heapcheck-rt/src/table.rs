@@ -18,7 +18,7 @@ use core::sync::atomic::{
 };
 
 /// Entries of a new table.
-const START: usize = 4096;
+const START: usize = 512;
 
 #[repr(C)]
 struct Head {

@@ -29,6 +29,12 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// The bytes at `at` up to the next zero byte, without it. A string that has no end is none.
 pub(super) fn c_str(bytes: &[u8], at: u32) -> Option<&[u8]> {
-    let rest = bytes.get(at as usize..)?;
-    rest.get(..rest.iter().position(|byte| *byte == 0)?)
+    // It looks at a word at a time.
+    Some(core::ffi::CStr::from_bytes_until_nul(bytes.get(at as usize..)?).ok()?.to_bytes())
+}
+
+/// Whether the string at `at` is `wanted`. To see that, most strings need not be read to their end.
+pub(super) fn is_c_str(bytes: &[u8], at: u32, wanted: &[u8]) -> bool {
+    let rest = bytes.get(at as usize..).and_then(|rest| rest.strip_prefix(wanted));
+    rest.is_some_and(|rest| rest.first() == Some(&0))
 }

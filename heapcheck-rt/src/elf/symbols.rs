@@ -4,13 +4,15 @@
 //! A table of a large program holds a million entries. So it is walked, never copied or sorted, and many addresses are
 //! looked up in one walk ([`resolve`]): the addresses are few and are sorted instead.
 
-use super::bytes::{c_str, u16_at, u32_at, u64_at};
+use super::bytes::{c_str, is_c_str, u16_at, u32_at, u64_at};
 
 const STT_OBJECT: u8 = 1;
 const STT_FUNC: u8 = 2;
 const STT_TLS: u8 = 6;
 const STT_GNU_IFUNC: u8 = 10;
 const STB_LOCAL: u8 = 0;
+/// The bytes of an entry.
+const ENTRY_BYTES: usize = 24;
 
 /// A symbol table with its names. The fields are those of `Elf64_Sym` in elf(5).
 #[derive(Clone, Copy, Debug)]
@@ -67,34 +69,60 @@ impl Symbol<'_> {
 impl<'f> Symbols<'f> {
     /// The table of a file that has none.
     pub const EMPTY: Symbols<'static> = Symbols { table: &[], names: &[] };
-    const ENTRY_BYTES: usize = 24;
-
     pub(super) fn new(table: &'f [u8], names: &'f [u8]) -> Symbols<'f> {
         Symbols { table, names }
     }
 
     /// Whether there is no symbol, as in a stripped file.
     pub fn is_empty(&self) -> bool {
-        self.table.len() < 2 * Self::ENTRY_BYTES
+        self.table.len() < 2 * ENTRY_BYTES
     }
 
     /// Every symbol, in the order of the file, except those whose name can't be read.
     pub fn iter(&self) -> impl Iterator<Item = Symbol<'f>> + use<'f> {
+        self.chosen(|_| true)
+    }
+
+    /// Those that name code of this file. Only their names are looked at, which is what a walk costs.
+    pub fn functions(&self) -> impl Iterator<Item = Symbol<'f>> + use<'f> {
+        self.chosen(Symbol::is_function)
+    }
+
+    /// The functions at an address.
+    pub fn functions_at(&self, address: u64) -> impl Iterator<Item = Symbol<'f>> + use<'f> {
+        self.chosen(move |symbol| symbol.address == address && symbol.is_function())
+    }
+
+    /// The symbols that are chosen before their names are known.
+    fn chosen<F: Fn(&Symbol<'f>) -> bool>(
+        &self,
+        is_chosen: F,
+    ) -> impl Iterator<Item = Symbol<'f>> + use<'f, F> {
         let names = self.names;
-        self.table.chunks_exact(Self::ENTRY_BYTES).filter_map(move |entry| {
-            Some(Symbol {
-                name: c_str(names, u32_at(entry, 0)?)?,
+        self.entries()
+            .filter(move |(_, symbol)| is_chosen(symbol))
+            .filter_map(move |(name, symbol)| Some(Symbol { name: c_str(names, name)?, ..symbol }))
+    }
+
+    /// Each symbol without its name, and where that stands.
+    fn entries(&self) -> impl Iterator<Item = (u32, Symbol<'f>)> + use<'f> {
+        self.table.as_chunks::<ENTRY_BYTES>().0.iter().filter_map(|entry| {
+            let symbol = Symbol {
+                name: &[],
                 address: u64_at(entry, 8)?,
                 size_bytes: u64_at(entry, 16)?,
-                info: *entry.get(4)?,
+                info: entry[4],
                 section: u16_at(entry, 6)?,
-            })
+            };
+            Some((u32_at(entry, 0)?, symbol))
         })
     }
 
     /// Finds the symbol that is called `name` and stands in this file.
     pub fn find(&self, name: &[u8]) -> Option<Symbol<'f>> {
-        self.iter().find(|symbol| symbol.is_defined() && symbol.name == name)
+        let is_it = |(at, symbol): &(u32, Symbol<'_>)| symbol.is_defined() && is_c_str(self.names, *at, name);
+        let (at, symbol) = self.entries().find(is_it)?;
+        Some(Symbol { name: c_str(self.names, at)?, ..symbol })
     }
 
     /// Finds a symbol of this file whose name ends so.
@@ -104,7 +132,7 @@ impl<'f> Symbols<'f> {
 
     /// Whether this file wants `name` from another.
     pub fn imports(&self, name: &[u8]) -> bool {
-        self.iter().any(|symbol| !symbol.is_defined() && symbol.name == name)
+        self.entries().any(|(at, symbol)| !symbol.is_defined() && is_c_str(self.names, at, name))
     }
 }
 
@@ -130,7 +158,7 @@ impl Lookup<'_> {
 /// (assembly) is taken. One walk costs the symbols times the logarithm of the addresses.
 pub fn resolve<'f>(symbols: &Symbols<'f>, lookups: &mut [Lookup<'f>]) {
     lookups.sort_unstable_by_key(|lookup| lookup.address);
-    for symbol in symbols.iter().filter(Symbol::is_function) {
+    for symbol in symbols.functions() {
         let first = lookups.partition_point(|lookup| lookup.address < symbol.address);
         for lookup in lookups.get_mut(first..).unwrap_or(&mut []) {
             let inside = lookup.address - symbol.address;

@@ -15,7 +15,7 @@
 //! | Rust without symbols, `System` not linked | refuse |
 //! | no symbols, but strings or names of a known allocator | refuse |
 
-use super::shim::{calls_any, jump_of};
+use super::shim::{calls, jump_of};
 use super::survey::{JUMP_BYTES, Shim, Site, Survey};
 use super::table::{Family, Hook};
 
@@ -252,7 +252,8 @@ impl<'s, 'f> Plan<'s, 'f> {
         const HOOKS: [Hook; 4] =
             [Hook::AllocAligned, Hook::Free, Hook::RustRealloc, Hook::AllocAlignedZeroed];
         let has_room = |shim: &Option<Shim>| shim.is_some_and(|shim| shim.size_bytes >= JUMP_BYTES);
-        let calls_layout = |(code, address)| calls_any(code, address, &self.survey.layout_functions());
+        let calls_layout =
+            |(code, address)| calls(code, address).any(|target| self.survey.is_of_layout(target));
         if !self.code_of_alloc().is_some_and(calls_layout) || !self.survey.shims.iter().all(has_room) {
             return [None; 4];
         }

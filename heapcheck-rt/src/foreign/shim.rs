@@ -12,12 +12,11 @@ pub(super) fn jump_of(code: &[u8], address: u64) -> Option<u64> {
     target_of(code, skipped, 0xe9, address)
 }
 
-/// Whether the function calls one of `targets` directly.
+/// The addresses that the function may call directly. Every byte is taken for an instruction's first: a wrong one points
+/// at a function's very entry by no chance.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn calls_any(code: &[u8], address: u64, targets: &[u64]) -> bool {
-    // Every byte is taken for an instruction's first: a wrong one points at a function's very entry by no chance.
-    let call_at = |at| target_of(code, at, 0xe8, address);
-    (0..code.len()).filter_map(call_at).any(|target| targets.contains(&target))
+pub(super) fn calls(code: &[u8], address: u64) -> impl Iterator<Item = u64> + '_ {
+    (0..code.len()).filter_map(move |at| target_of(code, at, 0xe8, address))
 }
 
 /// The target of the jump or call with this opcode and a 32-bit distance, which stands at `at`.
@@ -37,8 +36,8 @@ pub(super) fn jump_of(_code: &[u8], _address: u64) -> Option<u64> {
 
 /// On a machine whose code is not read here nothing is known.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn calls_any(_code: &[u8], _address: u64, _targets: &[u64]) -> bool {
-    false
+pub(super) fn calls(_code: &[u8], _address: u64) -> impl Iterator<Item = u64> + '_ {
+    core::iter::empty()
 }
 
 /// Whether `bytes`, which lie between the end of a function and the next one, are filling that no code jumps to.
@@ -68,10 +67,8 @@ mod tests {
     fn a_call_is_found_behind_other_instructions() {
         // sub rsp, 24; call 0x1019
         let code = [0x48, 0x83, 0xec, 0x18, 0xe8, 0x10, 0, 0, 0];
-        assert!(calls_any(&code, 0x1000, &[5, 0x1019]));
-        assert!(!calls_any(&code, 0x1000, &[0x1018]));
-        assert!(!calls_any(&code[..8], 0x1000, &[0x1019]));
-        assert!(!calls_any(&code, 0x1000, &[]));
+        assert_eq!(calls(&code, 0x1000).collect::<Vec<_>>(), [0x1019]);
+        assert_eq!(calls(&code[..8], 0x1000).count(), 0);
     }
 
     #[test]

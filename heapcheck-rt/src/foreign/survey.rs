@@ -41,6 +41,8 @@ pub struct Survey<'f> {
     pub(super) refused: [Option<Family>; 8],
     /// alloc, dealloc, realloc, alloc_zeroed
     pub(super) shims: [Option<Shim>; 4],
+    /// In the order of [`FOR_CHECKERS`].
+    for_checkers: [Option<u64>; FOR_CHECKERS.len()],
     /// `__rdl_alloc`, by which Rust calls `System`.
     pub(super) default_alloc: Option<u64>,
     /// std is a library of its own, which brings the shims.
@@ -69,6 +71,10 @@ const SHIMS: [(&[u8], &[u8]); 4] = [
     (b"___rustc19___rust_alloc_zeroed", b"__rust_alloc_zeroed"),
 ];
 
+/// What a program may define for LeakSanitizer, and so for us.
+const FOR_CHECKERS: [&[u8]; 3] =
+    [b"__lsan_default_options", b"__lsan_is_turned_off", b"__lsan_default_suppressions"];
+
 /// Reads what `elf` says about its allocator.
 ///
 /// The C library, the loader, the runtime itself and a sanitizer's runtime are not to be asked about: they have
@@ -86,6 +92,7 @@ pub fn survey<'f>(elf: &Elf<'f>) -> Survey<'f> {
         too_many: false,
         refused: [None; 8],
         shims: [None; 4],
+        for_checkers: [None; FOR_CHECKERS.len()],
         default_alloc: None,
         needs_std: elf.needed().any(|name| name.starts_with(b"libstd-")),
         is_stripped,
@@ -100,7 +107,7 @@ pub fn survey<'f>(elf: &Elf<'f>) -> Survey<'f> {
     };
     // A stripped library still exports its functions by name.
     let named = if is_stripped { dynamic } else { symbols };
-    for symbol in named.iter().filter(Symbol::is_function) {
+    for symbol in named.functions() {
         survey.note(symbol);
     }
     if is_stripped {
@@ -161,27 +168,33 @@ impl Survey<'_> {
                 *known = Some(shim);
             }
         }
+        if symbol.name.starts_with(b"__lsan_") {
+            for (known, name) in self.for_checkers.iter_mut().zip(FOR_CHECKERS) {
+                if symbol.name == name {
+                    *known = Some(symbol.address);
+                }
+            }
+        }
         if symbol.name == b"__rdl_alloc" || symbol.name.ends_with(b"___rustc11___rdl_alloc") {
             self.default_alloc = Some(symbol.address);
         }
         self.is_rust |= symbol.name.starts_with(b"_R") || is_legacy_rust(symbol.name);
     }
 
-    /// The functions that make a [`core::alloc::Layout`] of a size and an alignment: every optimisation inlines them into
-    /// the shims. There may be a copy for each crate; a few are enough, since the linker keeps few.
-    pub(super) fn layout_functions(&self) -> [u64; 8] {
-        let is_one = |symbol: &Symbol<'_>| {
-            symbol.is_function()
-                && (symbol.name.starts_with(b"_ZN4core5alloc6layout6Layout")
-                    || symbol.name.starts_with(b"_RNvM"))
+    /// Whether a function that makes a [`core::alloc::Layout`] of a size and an alignment is at `address`: every
+    /// optimisation inlines them into the shims.
+    pub(super) fn is_of_layout(&self, address: u64) -> bool {
+        self.elf.symbols().functions_at(address).any(|symbol| {
+            (symbol.name.starts_with(b"_ZN4core5alloc6layout6Layout") || symbol.name.starts_with(b"_RNvM"))
                 && contains(symbol.name, b"6Layout")
                 && contains(symbol.name, b"from_size_align")
-        };
-        let mut found = [0; 8];
-        for (place, symbol) in found.iter_mut().zip(self.elf.symbols().iter().filter(is_one)) {
-            *place = symbol.address;
-        }
-        found
+        })
+    }
+
+    /// Where the function of this name is that a program may define for a leak checker, before the load base is added.
+    pub fn address_of(&self, name: &[u8]) -> Option<u64> {
+        let at = FOR_CHECKERS.iter().position(|known| *known == name)?;
+        *self.for_checkers.get(at)?
     }
 
     /// Whether there is a method of an allocator that is not `System`.

@@ -190,6 +190,14 @@ pub(crate) fn file_identity(fd: i32) -> Result<(u64, u64), Errno> {
     Ok((stat[0], stat[1]))
 }
 
+/// Makes a folder; `path` ends with a zero byte.
+pub(crate) fn make_folder(path: &[u8]) -> Result<(), Errno> {
+    if path.last() != Some(&0) {
+        return Err(Errno(EINVAL));
+    }
+    call!(83, path.as_ptr(), 0o777).map(drop)
+}
+
 /// Removes a file; `path` ends with a zero byte.
 pub(crate) fn unlink(path: &[u8]) {
     if path.last() == Some(&0) {
@@ -227,6 +235,11 @@ pub(crate) fn thread_id() -> i32 {
 
 /// Reads the name of a thread of this process; leaves it as it is when there is none.
 pub(crate) fn read_thread_name(thread: i32, name: &mut [u8; 16]) {
+    if thread == thread_id() {
+        // PR_GET_NAME costs a tenth of a file.
+        let _ = call!(157, 16, name.as_mut_ptr());
+        return;
+    }
     let mut path = *b"/proc/self/task/0000000000/comm\0";
     let mut number = thread.max(0) as u32;
     for digit in path[16..26].iter_mut().rev() {
