@@ -3,8 +3,10 @@
 
 use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::{self, ScopedJoinHandle};
 
 use heapcheck_rt::sources::SOURCES;
 
@@ -30,6 +32,7 @@ use crate::runner;
 use crate::runtime;
 use crate::symbols::Symbols;
 use crate::tally::{self, Counts, Entry};
+use crate::usher::{self, Runner};
 use crate::verdict::Verdict;
 use crate::why;
 use crate::wrapper;
@@ -125,13 +128,18 @@ impl Testing {
 
     /// Begins a run, and makes a cargo that works for it but has not been told what to do.
     pub(crate) fn prepare(&self) -> Result<Prepared, Complaint> {
-        let version = runtime::ask_version()?;
-        let home = self.home()?;
+        // Three questions to other programs, each of which takes its time to start.
+        let (version, home, config) = thread::scope(|scope| {
+            let version = scope.spawn(runtime::ask_version);
+            let config = scope.spawn(|| CargoConfig::ask(self.cargo_flags()));
+            let home = self.home();
+            (answer_of(version), home, answer_of(config))
+        });
+        let (version, home) = (version?, home?);
         let plan = Plan::make(self.flags.clone(), &home.root(), |name| std::env::var(name).ok())?;
         let keeps_build = plan.general().keeps_build;
         let runtime = runtime::find_or_build_for(&home, || Ok(version.clone()))?;
         let run = Run::begin(&home)?;
-        let config = CargoConfig::ask(self.cargo_flags());
         let targets = self.targets(&version, &config);
         let own = own()?;
         let chain = chain::find(&config, &targets)?;
@@ -144,10 +152,15 @@ impl Testing {
         }
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         handover.send(&mut command)?;
+        let usher = match self.verb.first() {
+            Some(verb) if verb == "nextest" => usher::runner(&handover, &home, &version, &own)?,
+            _ => None,
+        };
+        let runner = usher.unwrap_or_else(|| runner::of_tool(&own));
         if !keeps_build {
             instrument(&mut command, &home, &version, &own, is_linked.then_some(SOURCES));
         }
-        let runners = targets.iter().map(|target| runner_config(&config, target, &own));
+        let runners = targets.iter().map(|target| runner_config(&config, target, &runner));
         let runners = runners.collect::<Result<_, _>>()?;
         Ok(Prepared { command, run, targets, runners, own, plan, home })
     }
@@ -344,6 +357,10 @@ fn first_bare_word(flags: &[OsString]) -> usize {
     (0..flags.len()).find(is_bare).unwrap_or(flags.len())
 }
 
+fn answer_of<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 /// Makes cargo build with our flags, into a folder of their own: cargo does not see that a wrapper adds flags.
 /// Nor does it see that the runtime is linked in.
 fn instrument(command: &mut Command, home: &Home, version: &str, own: &Path, linked: Option<Sources>) {
@@ -360,12 +377,15 @@ fn instrument(command: &mut Command, home: &Home, version: &str, own: &Path, lin
 
 /// The only key that wins over all runners that a person may have set. Where one of the same target is a string, cargo
 /// takes nothing but a string beside it.
-fn runner_config(config: &CargoConfig, target: &str, own: &Path) -> Result<String, Complaint> {
+fn runner_config(config: &CargoConfig, target: &str, runner: &Runner) -> Result<String, Complaint> {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     let is_string = config.get(&["target", target, "runner"]).is_some_and(|entry| entry.value.is_str());
     let runner = match is_string {
-        true => quoted(&runner::as_words(own, target)?),
-        false => format!("[{}, \"{}\", \"{target}\"]", quoted(&own.to_string_lossy()), runner::FACE),
+        true => quoted(&runner::as_words(runner, target)?),
+        false => {
+            let [program, word] = runner.each_ref().map(|word| quoted(&word.to_string_lossy()));
+            format!("[{program}, {word}, \"{target}\"]")
+        }
     };
     Ok(format!("target.{target}.runner={runner}"))
 }

@@ -2,7 +2,7 @@
 //! What the subcommand tells the faces of the tool that cargo calls: one variable, and those that a test must not see.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -192,9 +192,33 @@ impl Handover {
         }
     }
 
+    /// Whether nothing stands in front of programs.
+    pub(crate) fn starts_directly(&self) -> bool {
+        self.runner.is_empty()
+    }
+
     /// The number of the checked process, where it is the one that was started.
     pub(crate) fn first_pid(&self, pid: u32) -> Option<u32> {
-        Some(pid).filter(|_| self.runner.is_empty())
+        Some(pid).filter(|_| self.starts_directly())
+    }
+
+    /// The variables that every test gets, or must not see, at first: where nothing was set for single tests, and nothing
+    /// that needs the tool beside it while it runs.
+    pub(crate) fn of_all_tests(&self) -> Option<Vec<(OsString, Option<OsString>)>> {
+        let settings = self.plan.of_all()?;
+        let is_ordinary = settings.is_checked
+            && settings.timeout.0.is_none()
+            && settings.children == "none"
+            && self.plan.why.is_none()
+            && !settings.has_in_use
+            && self.chain.runners.values().all(Vec::is_empty)
+            && !self.shares_process;
+        let mut command = self.command(Path::new("/"));
+        let injection = self.injection(&settings, settings.first_stacks(), settings.children.clone().into());
+        injection.apply(&mut command, Path::new("/"));
+        let owned =
+            |(name, value): (&OsStr, Option<&OsStr>)| (name.to_os_string(), value.map(OsStr::to_os_string));
+        is_ordinary.then(|| command.get_envs().map(owned).collect())
     }
 
     /// How the runtime gets into a program, at some depth.

@@ -36,7 +36,8 @@ impl Injection {
             .env("HEAPCHECK_CHILDREN", &self.children)
             .env("HEAPCHECK_OUT", folder)
             .env("HEAPCHECK_REPORT", "none")
-            .env("HEAPCHECK_EXITCODE", "0");
+            .env("HEAPCHECK_EXITCODE", "0")
+            .env_remove("HEAPCHECK_RECORD");
         // The tool has read what the person set; it may name files that only the tool understands.
         command.env_remove("HEAPCHECK_SUPPRESSIONS");
         // What draconian reports is mostly alive, and the question is who keeps it.

@@ -73,10 +73,15 @@ fn whole_lines<'a>(text: &'a str, name: &str) -> &'a str {
     &body[..end]
 }
 
-fn show(text: &str) {
+/// Shows what follows the first `shown` bytes of what a test has printed.
+pub(crate) fn show_rest(output: &[u8], shown: usize) {
     // A reader that closes the pipe early has seen enough.
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout.write_all(output.get(shown..).unwrap_or_default()).and_then(|()| stdout.flush());
+}
+
+fn show(text: &str) {
+    show_rest(text.as_bytes(), 0);
 }
 
 #[cfg(test)]

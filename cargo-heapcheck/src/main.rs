@@ -11,6 +11,7 @@ mod home;
 mod runtime;
 mod binary;
 mod part;
+mod memory;
 mod run;
 mod injection;
 mod code;
@@ -44,6 +45,7 @@ mod doctestnames;
 mod handover;
 mod rustcline;
 mod linked;
+mod usher;
 mod doctests;
 mod wrapper;
 mod libtest;
@@ -66,6 +68,7 @@ use std::process::{Command, ExitCode};
 use crate::binary::own;
 use crate::complaint::Complaint;
 use crate::handover::Handover;
+use crate::usher::Left;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -80,9 +83,12 @@ fn main() -> ExitCode {
 
 /// Finds out who calls, and does what they want.
 fn face(arguments: &[OsString]) -> Result<u8, Complaint> {
+    if let Some(left) = arguments.get(1).and_then(Left::read) {
+        return runner::act(&arguments[2..], Some(left));
+    }
     match arguments.get(1) {
         _ if Handover::merged_doctest().is_some() => runner::act_on_merged(&arguments[1..]),
-        Some(first) if first == runner::FACE => runner::act(&arguments[2..]),
+        Some(first) if first == runner::FACE => runner::act(&arguments[2..], None),
         Some(first) if Handover::is_sent() && !typed::is_ours(first) => wrapper::act(&arguments[1..]),
         // After `show-env` a person types into an environment that is cargo's.
         _ if Handover::is_sent() => {

@@ -4,7 +4,7 @@
 //! Below it each *unit* (a program, a test) has a folder with the records of its processes, and a file that says which
 //! test of which program it was.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +15,7 @@ use crate::binary::short_name;
 use crate::complaint::Complaint;
 use crate::config::filter::Subject;
 use crate::home::Home;
+use crate::memory;
 use crate::part;
 
 /// The link to the folder of the last run.
@@ -106,13 +107,17 @@ impl Run {
         program: &Path,
         test: Option<&str>,
     ) -> Result<Unit, Complaint> {
-        let path = self.path.join(number);
+        let unit = self.name_unit(number, program, test);
+        unit.add()?;
+        Ok(unit)
+    }
+
+    /// A unit that is not there until it is added.
+    pub(crate) fn name_unit(&self, number: &str, program: &Path, test: Option<&str>) -> Unit {
         // Cargo says it to the runner; outside of cargo there is none.
         let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
-        let text = format!("{}\n{}\n{package}\n", program.display(), test.unwrap_or_default());
-        let made = fs::create_dir_all(&path).and_then(|()| fs::write(path.join(NAME_FILE), text));
-        made.map_err(|error| Complaint::file("create", &path, &error))?;
-        Ok(Unit { path, program: program.to_path_buf(), test: test.map(str::to_string), package })
+        let (program, test) = (program.to_path_buf(), test.map(str::to_string));
+        Unit { path: self.path.join(number), program, test, package }
     }
 
     /// Adds the records of a process that runs many tests. It is no unit: each of these has a part of it.
@@ -167,6 +172,21 @@ impl Unit {
         Self { path, program, test, package: lines.next().unwrap_or_default() }
     }
 
+    /// Makes its folder.
+    pub(crate) fn add(&self) -> Result<(), Complaint> {
+        let (test, package) = (self.test.as_deref().unwrap_or_default(), &self.package);
+        let text = format!("{}\n{test}\n{package}\n", self.program.display());
+        let made = fs::create_dir_all(&self.path).and_then(|()| fs::write(self.path.join(NAME_FILE), text));
+        made.map_err(|error| Complaint::file("create", &self.path, &error))
+    }
+
+    /// Makes its folder with a record that lies elsewhere.
+    pub(crate) fn add_with(&self, record: &File) -> Result<(), Complaint> {
+        self.add()?;
+        let path = self.path.join(format!("given.{RECORD_END}"));
+        memory::keep(record, &path).map_err(|error| Complaint::file("write the record", &path, &error))
+    }
+
     /// It, as settings are chosen for it.
     pub(crate) fn subject(&self) -> Subject {
         let test = self.test.clone().unwrap_or_default();
@@ -181,6 +201,18 @@ impl Unit {
         let mut records = read_folder(&self.path.with_file_name(folder))?;
         for record in &mut records {
             part::keep(record, &scopes, self.test.as_deref());
+        }
+        Ok(records)
+    }
+
+    /// The same of a unit that is not added yet, whose first process has its record elsewhere. An empty one is none.
+    pub(crate) fn read_records_with(&self, record: &File) -> Result<Vec<Record>, Complaint> {
+        let bytes =
+            memory::read(record).map_err(|error| Complaint::file("read the record", &self.path, &error))?;
+        let mut records = read_folder(&self.path)?;
+        if !bytes.is_empty() {
+            records.push(understand(&bytes, &self.path)?);
+            records.sort_by_key(|record| record.begin.start_time_ns);
         }
         Ok(records)
     }
@@ -211,8 +243,12 @@ pub(crate) fn read_record(path: &Path) -> Result<Record, Complaint> {
         let complaint = Complaint::file("read the record", path, &error);
         Complaint { ending: crate::ending::Ending::Usage, ..complaint }
     })?;
-    let mut record =
-        record::read(&bytes).map_err(|error| Complaint::file("read the record", path, &error))?;
+    understand(&bytes, path)
+}
+
+/// Reads the record that is in a file.
+fn understand(bytes: &[u8], path: &Path) -> Result<Record, Complaint> {
+    let mut record = record::read(bytes).map_err(|error| Complaint::file("read the record", path, &error))?;
     // musl calls a static program by this name, which here would mean the tool.
     for module in record.modules.iter_mut().filter(|module| module.path == b"/proc/self/exe") {
         module.path = record.begin.exe.clone();

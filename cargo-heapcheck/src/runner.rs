@@ -32,26 +32,33 @@ use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::together;
 use crate::trial::{Harness, Told, timed_out};
+use crate::usher::{self, Left, Runner};
 use crate::verdict::{Verdict, judge, judge_without_leaks};
 use crate::why;
 
 /// The word by which the tool knows that it is called as the runner; behind it stand the target and the program.
 pub(crate) const FACE: &str = "__runner";
 
+/// The tool as a runner.
+pub(crate) fn of_tool(own: &Path) -> Runner {
+    [own.as_os_str().to_os_string(), FACE.into()]
+}
+
 /// The runner as one string, which cargo parts at blanks.
-pub(crate) fn as_words(own: &Path, target: &str) -> Result<String, Complaint> {
-    let own = own.to_string_lossy();
-    if own.contains(char::is_whitespace) {
+pub(crate) fn as_words(runner: &Runner, target: &str) -> Result<String, Complaint> {
+    let [program, word] = runner.each_ref().map(|word| word.to_string_lossy());
+    if let Some(path) = [&program, &word].into_iter().find(|path| path.contains(char::is_whitespace)) {
         return Err(Complaint::no_verdict(format!(
-            "cargo can't be told of a runner with a blank in its path, `{own}`"
+            "cargo can't be told of a runner with a blank in its path, `{path}`"
         ))
         .hint("install cargo-heapcheck in a folder without blanks"));
     }
-    Ok(format!("{own} {} {target}", FACE))
+    Ok(format!("{program} {word} {target}"))
 }
 
-/// Runs the program that `line` names behind the target, and answers the exit code.
-pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
+/// Runs the program that `line` names behind the target, and answers the exit code. An usher may have run it already, and
+/// `left` it to be judged.
+pub(crate) fn act(line: &[OsString], left: Option<Left>) -> Result<u8, Complaint> {
     let mut handover = Handover::receive()?;
     interrupt::end_children_first()
         .map_err(|error| Complaint::no_verdict(format!("cannot listen for signals: {error}")))?;
@@ -62,6 +69,9 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
     handover.choose_runner(&target);
     let program = absolute(Path::new(program));
     let binary = Binary::classify_once(&program, &handover.run.path);
+    if binary == Binary::Libtest && left.is_none() {
+        usher::note_libtest(&handover.run, &program);
+    }
     if binary == Binary::Program {
         return run_once(&handover, &program, None, arguments);
     }
@@ -94,7 +104,7 @@ pub(crate) fn act(line: &[OsString]) -> Result<u8, Complaint> {
     if std::env::var_os("NEXTEST").is_some()
         && let ([name], true) = (harness.asked.filters.as_slice(), harness.asked.is_exact)
     {
-        return run_one(&harness, name);
+        return run_one(&harness, name, left);
     }
     fan_out(harness)
 }
@@ -114,14 +124,14 @@ pub(crate) fn act_on_merged(arguments: &[OsString]) -> Result<u8, Complaint> {
 }
 
 /// The one test that nextest asks for; it shows what is printed.
-fn run_one(harness: &Harness, name: &str) -> Result<u8, Complaint> {
+fn run_one(harness: &Harness, name: &str, left: Option<Left>) -> Result<u8, Complaint> {
     let is_ignored = harness.asked.only_ignored || harness.asked.includes_ignored;
     if tally::is_another_try() {
         // What counts is the last try.
         let is_earlier = |unit: &Unit| unit.program == harness.program && unit.test.as_deref() == Some(name);
         harness.handover.run.units().iter().filter(|unit| is_earlier(unit)).for_each(Unit::remove);
     }
-    let told = harness.run_test(name, 0, is_ignored)?;
+    let told = harness.run_test(name, 0, is_ignored, left)?;
     if !harness.asked.is_live {
         print!("{}", told.output);
     }
@@ -176,7 +186,7 @@ fn fan_out(harness: Harness) -> Result<u8, Complaint> {
         let (harness, progress, test) = (Arc::clone(&harness), Arc::clone(&progress), name.clone());
         let log = Arc::clone(&log);
         let run = move || {
-            let told = harness.run_test(&test, number, is_ignored);
+            let told = harness.run_test(&test, number, is_ignored, None);
             progress.ended(told.as_ref().is_ok_and(|told| told.verdict == Verdict::Leaked));
             let outcome = outcome(&harness, &test, told);
             log.add(if outcome.is_ok() { "ok" } else { "failed" }, &test);

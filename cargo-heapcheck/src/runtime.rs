@@ -38,6 +38,41 @@ const FLAGS_OF_SHARED: &[&str] = &["--crate-type=cdylib", "-Ccodegen-units=3"];
 const FLAGS_OF_OBJECT: &[&str] =
     &["--crate-type=lib", "--emit=obj", "-Ccodegen-units=1", "--cfg=heapcheck_static"];
 
+/// The usher is a program without a libc, which is small rather than fast.
+const USHER: &str = "usher";
+const FLAGS_OF_USHER: &[&str] = &[
+    "--edition=2024",
+    "--crate-name=usher",
+    "--crate-type=bin",
+    "-Copt-level=s",
+    "-Ccodegen-units=1",
+    "-Cpanic=abort",
+    "-Cstrip=symbols",
+    "-Crelocation-model=static",
+    "-Ctarget-feature=+crt-static",
+    "-Clink-arg=-nostartfiles",
+    "-Clink-arg=-nostdlib",
+    "--cap-lints=allow",
+    "--cfg=heapcheck_injected",
+];
+
+/// What is built, of the sources.
+struct Made {
+    /// The root of the crate.
+    root: &'static str,
+    /// How it is compiled.
+    flags: Vec<String>,
+    /// The file that comes of it.
+    file: &'static str,
+}
+
+impl Made {
+    fn of_runtime(flags: &[&str], file: &'static str) -> Self {
+        let flags = FLAGS.iter().chain(flags).map(ToString::to_string).collect();
+        Self { root: "rt.rs", flags, file }
+    }
+}
+
 /// The compiler that cargo would use.
 pub(crate) fn rustc() -> OsString {
     std::env::var_os("RUSTC").filter(|rustc| !rustc.is_empty()).unwrap_or_else(|| "rustc".into())
@@ -74,21 +109,34 @@ pub(crate) fn find_or_build_for(
                 .hint(format!("unset {OVERRIDE}, and heapcheck builds its own"))),
         };
     }
-    let place = place(&home.path, FLAGS_OF_SHARED, &version()?);
+    let made = Made::of_runtime(FLAGS_OF_SHARED, FILE);
+    let place = place(&home.path, &made, &version()?);
     let object = place.join(FILE);
     if !object.is_file() {
         eprintln!("    Building heapcheck's runtime");
-        build(&home.path, &place, FLAGS_OF_SHARED, FILE)?;
+        build(&home.path, &place, &made)?;
     }
     Ok(object)
+}
+
+/// Finds the usher, or builds it, which takes a moment.
+pub(crate) fn find_or_build_usher(home: &Home, version: &str) -> Result<PathBuf, Complaint> {
+    let flags = FLAGS_OF_USHER.iter().map(ToString::to_string).collect();
+    let made = Made { root: "usher.rs", flags, file: USHER };
+    let place = place(&home.path, &made, version);
+    let usher = place.join(USHER);
+    if !usher.is_file() {
+        build(&home.path, &place, &made)?;
+    }
+    Ok(usher)
 }
 
 /// Finds the object for static programs of a target, or builds it. `home` is the folder of the tool. Of several
 /// compilations that want it at once, one builds.
 pub(crate) fn find_or_build_object(home: &Path, target: &str) -> Result<PathBuf, Complaint> {
     let target = format!("--target={target}");
-    let flags = [FLAGS_OF_OBJECT, &[&target]].concat();
-    let place = place(home, &flags, &ask_version()?);
+    let made = Made::of_runtime(&[FLAGS_OF_OBJECT, &[&target]].concat(), OBJECT);
+    let place = place(home, &made, &ask_version()?);
     let object = place.join(OBJECT);
     if object.is_file() {
         return Ok(object);
@@ -100,19 +148,19 @@ pub(crate) fn find_or_build_object(home: &Path, target: &str) -> Result<PathBuf,
     });
     let _locked = locked.map_err(|error| Complaint::file("lock", &lock, &error))?;
     if !object.is_file() {
-        build(home, &place, &flags, OBJECT)?;
+        build(home, &place, &made)?;
     }
     Ok(object)
 }
 
-/// The folder of what is built with these flags by this compiler.
-fn place(home: &Path, flags: &[&str], version: &str) -> PathBuf {
+/// The folder of what is built so by this compiler.
+fn place(home: &Path, made: &Made, version: &str) -> PathBuf {
     let mut hasher = DefaultHasher::new();
-    (SOURCES, FLAGS, flags, version).hash(&mut hasher);
+    (SOURCES, &made.flags, version).hash(&mut hasher);
     home.join(format!("rt-{:016x}", hasher.finish()))
 }
 
-fn build(home: &Path, place: &Path, flags: &[&str], file: &str) -> Result<(), Complaint> {
+fn build(home: &Path, place: &Path, made: &Made) -> Result<(), Complaint> {
     let written = |path: &Path, error: std::io::Error| Complaint::file("write", path, &error);
     fs::create_dir_all(home).map_err(|error| written(home, error))?;
     let scratch =
@@ -128,12 +176,11 @@ fn build(home: &Path, place: &Path, flags: &[&str], file: &str) -> Result<(), Co
     remap.push(&sources);
     remap.push("=/heapcheck-rt");
     let output = Command::new(rustc())
-        .args(FLAGS)
-        .args(flags)
+        .args(&made.flags)
         .arg(remap)
-        .arg(sources.join("rt.rs"))
+        .arg(sources.join(made.root))
         .arg("-o")
-        .arg(built.join(file))
+        .arg(built.join(made.file))
         .output()
         .map_err(|error| Complaint::no_verdict(format!("cannot run `{}`: {error}", rustc().display())))?;
     if !output.status.success() {
@@ -144,7 +191,7 @@ fn build(home: &Path, place: &Path, flags: &[&str], file: &str) -> Result<(), Co
     }
     match fs::rename(&built, place) {
         // Another tool was faster: its runtime is the same.
-        Err(_) if place.join(file).is_file() => Ok(()),
+        Err(_) if place.join(made.file).is_file() => Ok(()),
         renamed => renamed.map_err(|error| written(place, error)),
     }
 }

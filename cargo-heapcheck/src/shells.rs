@@ -38,7 +38,7 @@ impl Shell {
             }
         }
         for target in &targets {
-            text += &self.line(&runner_variable(target), &runner::as_words(&own, target)?);
+            text += &self.line(&runner_variable(target), &runner::as_words(&runner::of_tool(&own), target)?);
         }
         // A reader that closes the pipe early has seen enough.
         let _ = std::io::stdout().write_all(text.as_bytes());

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use heapcheck_rt::front::heard;
 use heapcheck_rt::options::Stacks;
-use heapcheck_rt::record::{Found, Moment};
+use heapcheck_rt::record::{Found, Moment, Record};
 
 use crate::binary::{Binary, short_name};
 use crate::child::{self, Ended, milliseconds};
@@ -22,12 +23,14 @@ use crate::handover::Handover;
 use crate::human;
 use crate::ledger;
 use crate::libtest::Asked;
-use crate::live::Live;
+use crate::live::{self, Live};
+use crate::memory;
 use crate::printed;
 use crate::profile;
 use crate::run::Unit;
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
+use crate::usher::Left;
 use crate::verdict::{Verdict, fails_by_attribute, judge, judge_without_leaks, signal_name};
 use crate::why;
 
@@ -60,6 +63,9 @@ pub(crate) struct Told {
 /// One try.
 struct Attempt {
     unit: Unit,
+    records: Vec<Record>,
+    /// Where the record of its process is, when it is not in the folder of the unit.
+    record: Option<File>,
     verdict: Verdict,
     /// The verdict when all its leaks are excused.
     rest: Verdict,
@@ -77,19 +83,28 @@ impl Harness {
         command
     }
 
-    /// Runs the test `name`, the one with this `number`, and enters it in the tally.
-    pub(crate) fn run_test(&self, name: &str, number: usize, is_ignored: bool) -> Result<Told, Complaint> {
+    /// Runs the test `name`, the one with this `number`, and enters it in the tally. An usher may have run it already.
+    pub(crate) fn run_test(
+        &self,
+        name: &str,
+        number: usize,
+        is_ignored: bool,
+        left: Option<Left>,
+    ) -> Result<Told, Complaint> {
         let number = format!("{:07}-{number:06}", std::process::id());
         let settings = self.handover.settings(&self.program, name);
         let stacks = settings.first_stacks();
-        let first = self.attempt(name, &number, is_ignored, &settings, stacks, self.asked.is_live)?;
+        let first = match left {
+            Some(left) => self.take_over(name, &number, &settings, &left)?,
+            None => self.attempt(name, &number, is_ignored, &settings, stacks, self.asked.is_live)?,
+        };
         let mut remark = "";
         let mut took = first.took;
         let last = if first.verdict == Verdict::Leaked && settings.has_second_phase() {
             let second =
                 self.attempt(name, &format!("{number}-full"), is_ignored, &settings, Stacks::Full, false)?;
             took += second.took;
-            if second.verdict == Verdict::Leaked || second.excuses()? {
+            if second.verdict == Verdict::Leaked || second.excuses() {
                 first.unit.remove();
                 second
             } else {
@@ -128,7 +143,15 @@ impl Harness {
         stacks: Stacks,
         is_live: bool,
     ) -> Result<Attempt, Complaint> {
-        let unit = self.handover.run.add_unit(number, &self.program, Some(name))?;
+        let unit = self.handover.run.name_unit(number, &self.program, Some(name));
+        // A program in front of the test would take what is meant for it.
+        let record = match self.handover.starts_directly() {
+            true => memory::file().ok(),
+            false => None,
+        };
+        if record.is_none() {
+            unit.add()?;
+        }
         let mut command = self.plain();
         command.args(["--exact", name, "--nocapture"]);
         if self.binary == Binary::Libtest {
@@ -141,17 +164,55 @@ impl Harness {
         if settings.is_checked {
             let children = self.handover.children(&self.program, settings);
             self.handover.injection(settings, stacks, children).apply(&mut command, &unit.path);
+            if let Some(record) = &record {
+                command.env("HEAPCHECK_RECORD", memory::path_of(record));
+            }
         }
         let (ended, output) = run_to_end(&mut command, settings.timeout, is_live.then_some(name))
             .map_err(|error| Complaint::file("run", &self.program, &error))?;
+        self.judge(unit, record, settings, &ended, &output)
+    }
+
+    /// Judges what an usher has run.
+    fn take_over(
+        &self,
+        name: &str,
+        number: &str,
+        settings: &Settings,
+        left: &Left,
+    ) -> Result<Attempt, Complaint> {
+        let unit = self.handover.run.name_unit(number, &self.program, Some(name));
+        let lost = |error| Complaint::file("take over", &self.program, &error);
+        let [output, record] = left.files;
+        let output = memory::inherited(output).and_then(|file| memory::read(&file)).map_err(lost)?;
+        let record = memory::inherited(record).map_err(lost)?;
+        live::show_rest(heard::own(&output, name.as_bytes()), left.shown);
+        let status = ExitStatus::from_raw(left.status);
+        let ended = Ended { pid: left.pid, status, is_timed_out: false, took: left.took };
+        self.judge(unit, Some(record), settings, &ended, &String::from_utf8_lossy(&output))
+    }
+
+    fn judge(
+        &self,
+        unit: Unit,
+        record: Option<File>,
+        settings: &Settings,
+        ended: &Ended,
+        output: &str,
+    ) -> Result<Attempt, Complaint> {
+        let name = unit.test.clone().unwrap_or_default();
+        let records = match &record {
+            Some(record) => unit.read_records_with(record)?,
+            None => unit.read_records()?,
+        };
         let mut why = String::new();
         let pid = self.handover.first_pid(ended.pid);
         let verdict = if ended.is_timed_out {
             why = timed_out(settings);
             Verdict::TimedOut
-        } else if let Some(failure) = failure(self.binary, name, ended.status, &output) {
+        } else if let Some(failure) = failure(self.binary, &name, ended.status, output) {
             // The harness may have failed it because its attribute said so.
-            if unit.read_records()?.iter().any(fails_by_attribute) {
+            if records.iter().any(fails_by_attribute) {
                 Verdict::Leaked
             } else {
                 why = failure;
@@ -160,66 +221,63 @@ impl Harness {
         } else if !settings.is_checked {
             Verdict::Unchecked
         } else {
-            judge(&unit.read_records()?, pid, &self.program, Some(ended.status))
+            judge(&records, pid, &self.program, Some(ended.status))
         };
         let rest = match verdict {
-            Verdict::Leaked => {
-                judge_without_leaks(&unit.read_records()?, pid, &self.program, Some(ended.status))
-            }
+            Verdict::Leaked => judge_without_leaks(&records, pid, &self.program, Some(ended.status)),
             _ => verdict.clone(),
         };
-        Ok(Attempt { unit, verdict, rest, output: own_output(&output, name), took: ended.took, why })
+        let (output, took) = (own_output(output, &name), ended.took);
+        Ok(Attempt { unit, records, record, verdict, rest, output, took, why })
     }
 
     fn tell(&self, attempt: Attempt, remark: &str, is_kept: bool) -> Result<Told, Complaint> {
-        let Attempt { unit, verdict, rest, output, why, .. } = attempt;
+        let Attempt { unit, records, record, verdict, rest, output, why, .. } = attempt;
         let answer = match &self.handover.plan.why {
-            Some(pattern) if verdict != Verdict::Failed => why::answer(
-                pattern,
-                &unit.read_records()?,
-                &self.handover.run,
-                self.handover.asked.on_stdout(),
-            ),
+            Some(pattern) if verdict != Verdict::Failed => {
+                why::answer(pattern, &records, &self.handover.run, self.handover.asked.on_stdout())
+            }
             _ => String::new(),
         };
         if !matches!(verdict, Verdict::Leaked | Verdict::None(_)) {
-            let text = why + &self.tell_besides(&unit, &verdict)?;
-            if verdict != Verdict::Clean || !is_kept {
-                unit.remove();
+            let text = why + &self.tell_besides(&unit, &records, &verdict);
+            match &record {
+                _ if verdict != Verdict::Clean || !is_kept => unit.remove(),
+                Some(record) => unit.add_with(record)?,
+                None => {}
             }
             return Ok(Told { verdict, output, text, why: answer });
         }
-        let (plan, records) = (&self.handover.plan, unit.read_records()?);
+        if let Some(record) = &record {
+            unit.add_with(record)?;
+        }
+        let plan = &self.handover.plan;
         let explained = explain_excused(&unit, records, verdict, rest, plan, &mut Symbols::default());
         ledger::add(&self.handover.run, &explained)?;
         profile::write_unit(&self.handover.run, &explained);
         let text = format!("{why}{remark}{}", human::render(&explained, self.handover.asked.on_stdout()));
         Ok(Told { verdict: explained.verdict, output, text, why: answer })
     }
-}
 
-impl Attempt {
-    /// Whether it is clean because what it lost is excused: patterns of functions need the whole stack.
-    fn excuses(&self) -> Result<bool, Complaint> {
-        let is_excused = |found: &Found| found.totals.is_some_and(|totals| totals.suppressed_blocks > 0);
-        let records = self.unit.read_records()?;
-        Ok(self.verdict == Verdict::Clean
-            && records.iter().any(|record| record.checks.iter().any(is_excused)))
-    }
-}
-
-impl Harness {
     /// What a test that failed by itself has lost in its scope besides.
-    fn tell_besides(&self, unit: &Unit, verdict: &Verdict) -> Result<String, Complaint> {
-        let records = unit.read_records()?;
+    fn tell_besides(&self, unit: &Unit, records: &[Record], verdict: &Verdict) -> String {
         let lost = |found: &Found| {
             found.check.moment == Moment::Scope && found.totals.is_some_and(|totals| totals.leaked_blocks > 0)
         };
         if *verdict != Verdict::Failed || !records.iter().any(|record| record.checks.iter().any(lost)) {
-            return Ok(String::new());
+            return String::new();
         }
-        let explained = explain(unit, &records, verdict.clone(), &mut Symbols::default());
-        Ok(human::render(&explained, self.handover.asked.on_stdout()))
+        let explained = explain(unit, records, verdict.clone(), &mut Symbols::default());
+        human::render(&explained, self.handover.asked.on_stdout())
+    }
+}
+
+impl Attempt {
+    /// Whether it is clean because what it lost is excused: patterns of functions need the whole stack.
+    fn excuses(&self) -> bool {
+        let is_excused = |found: &Found| found.totals.is_some_and(|totals| totals.suppressed_blocks > 0);
+        self.verdict == Verdict::Clean
+            && self.records.iter().any(|record| record.checks.iter().any(is_excused))
     }
 }
 
@@ -236,7 +294,7 @@ fn run_to_end(
     timeout: Timeout,
     live_name: Option<&str>,
 ) -> io::Result<(Ended, String)> {
-    let mut file = tempfile::tempfile()?;
+    let file = memory::file()?;
     let append = |file: &File| file.try_clone();
     command.stdin(std::process::Stdio::null()).stdout(append(&file)?).stderr(append(&file)?);
     let live = match live_name {
@@ -244,10 +302,7 @@ fn run_to_end(
         None => None,
     };
     let ended = child::run(command, timeout);
-    let mut bytes = Vec::new();
-    io::Seek::rewind(&mut file)?;
-    io::Read::read_to_end(&mut file, &mut bytes)?;
-    let output = String::from_utf8_lossy(&bytes).into_owned();
+    let output = String::from_utf8_lossy(&memory::read(&file)?).into_owned();
     if let Some((live, name)) = live {
         live.end(&own_output(&output, name));
     }

@@ -2,7 +2,8 @@
 //! What children inherit: by default nothing of us.
 //!
 //! The constructor takes the runtime out of `LD_PRELOAD`, and `HEAPCHECK` out of the environment, unless children are
-//! to be followed. Nothing is allocated: strings only get shorter and pointers only move down.
+//! to be followed. The file for the record of this process (`HEAPCHECK_RECORD`) is nobody else's in any case. Nothing is
+//! allocated: strings only get shorter and pointers only move down.
 //!
 //! # Safety
 //! `environ` ends with null and its strings with zero; no other thread exists yet.
@@ -15,17 +16,19 @@ use core::ffi::CStr;
 /// Prepares the environment for children.
 pub(crate) fn prepare(options: &Options<'_>) {
     let mut entry = environment();
-    let is_child = start::variable(CHILD_OF).is_some();
-    if entry.is_null() || is_child || options.children == Children::All {
+    if entry.is_null() {
         return;
     }
-    let follows = options.children != Children::None;
+    let follows_all = options.children == Children::All || start::variable(CHILD_OF).is_some();
+    let follows = follows_all || options.children != Children::None;
     // SAFETY: see the head of this file.
     unsafe {
         while !(*entry).is_null() {
             let text = CStr::from_ptr((*entry).cast()).to_bytes();
-            if follows {
-                if text.starts_with(b"HEAPCHECK_CHILDREN=") {
+            if text.starts_with(b"HEAPCHECK_RECORD=") {
+                remove(entry);
+            } else if follows {
+                if !follows_all && text.starts_with(b"HEAPCHECK_CHILDREN=") {
                     core::ptr::copy_nonoverlapping(CHILD_OF.as_ptr(), *entry as *mut u8, CHILD_OF.len());
                 }
                 entry = entry.add(1);

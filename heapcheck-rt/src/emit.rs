@@ -12,6 +12,7 @@ use crate::classify::Leaks;
 use crate::findings::{Findings, kind_of};
 use crate::held::Ways;
 use crate::record_state::{FdSink, PATH_MAX, RecordState};
+use crate::recordfile;
 use crate::request::Request;
 use crate::lock::Held;
 use crate::closed::File;
@@ -78,8 +79,21 @@ impl Recorder {
         if self.state.paused.is_some() {
             return true;
         }
+        let forked = SETTINGS.generation.load(Relaxed) > 0;
         let folder = self.options.out.unwrap_or(self.options.dump);
-        let Some(fd) = create(folder, self.state) else { return false };
+        let given = self.options.record.filter(|_| self.options.out.is_some());
+        let opened = match given {
+            Some(path) if !forked => recordfile::open_given(path, self.state),
+            _ => None,
+        };
+        // Whoever gives a file may not have made the folder: seldom does somebody fork.
+        let opened = opened.or_else(|| {
+            if given.is_some() {
+                recordfile::make_folder(folder);
+            }
+            recordfile::create(folder, self.state)
+        });
+        let Some(fd) = opened else { return false };
         self.state.fd = sys::move_fd(fd, 700);
         self.state.identity = sys::file_identity(self.state.fd).unwrap_or((0, 0));
         let mut exe = [0u8; PATH_MAX];
@@ -90,7 +104,7 @@ impl Recorder {
             pid: sys::process_id() as u32,
             ppid: sys::parent_id() as u32,
             start_time_ns: sys::wall_clock_ns(),
-            forked: SETTINGS.generation.load(Relaxed) > 0,
+            forked,
             mode: self.options.mode.unwrap_or(Mode::Normal),
             stacks: self.options.stacks,
             exe: &exe[..exe_len],
@@ -255,34 +269,6 @@ impl Recorder {
         (self.state.found, self.state.unasked, self.state.ended) = (false, false, false);
         self.state.checked = Moment::Never;
     }
-}
-
-fn create(folder: &[u8], state: &mut RecordState) -> Option<i32> {
-    for _ in 0..8 {
-        let mut random = [0u8; 4];
-        sys::random(&mut random);
-        let mut name = crate::sink::Fixed::<PATH_MAX>::new();
-        let mut text = Text::new(&mut name);
-        text.bytes(folder).str("/heapcheck.").dec(sys::process_id() as u64).str(".");
-        text.dec(sys::wall_clock_ns() / 1000).str(".").dec(u64::from(u32::from_le_bytes(random))).str(".hcr\0");
-        text.flush().ok()?;
-        drop(text);
-        if name.is_cut() {
-            return None;
-        }
-        let path = name.as_bytes();
-        let flags = sys::O_WRONLY | sys::O_CREAT | sys::O_EXCL | sys::O_APPEND | sys::O_CLOEXEC;
-        match sys::open(path, flags, 0o644) {
-            Ok(fd) => {
-                state.path[..path.len()].copy_from_slice(path);
-                state.path_len = path.len();
-                return Some(fd);
-            }
-            Err(sys::Errno(sys::EEXIST)) => {}
-            Err(_) => return None,
-        }
-    }
-    None
 }
 
 /// Reads the beginning of a small file.

@@ -128,6 +128,9 @@ pub mod options;
 pub mod record;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
+pub mod front;
+#[cfg(any(test, feature = "reader"))]
+#[doc(hidden)]
 pub mod plain;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]

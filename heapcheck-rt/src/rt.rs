@@ -61,6 +61,7 @@ mod stopped_heap;
 mod markers;
 mod findings;
 mod record_state;
+mod recordfile;
 mod verified;
 mod verdict;
 mod state;

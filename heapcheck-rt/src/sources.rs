@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! The sources of the injected runtime, as the tool carries them to wherever it compiles them.
 
-/// Path below the source folder, and content, of every file that `rt.rs` reaches; the root comes first.
+/// Path below the source folder, and content, of every file that `rt.rs` and `usher.rs` reach; the first root comes first.
 pub const SOURCES: &[(&str, &str)] = &[
     ("rt.rs", include_str!("rt.rs")),
     ("contract.rs", include_str!("contract.rs")),
@@ -101,6 +101,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("request.rs", include_str!("request.rs")),
     ("tell.rs", include_str!("tell.rs")),
     ("record_state.rs", include_str!("record_state.rs")),
+    ("recordfile.rs", include_str!("recordfile.rs")),
     ("verified.rs", include_str!("verified.rs")),
     ("verdict.rs", include_str!("verdict.rs")),
     ("state.rs", include_str!("state.rs")),
@@ -128,4 +129,10 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("construct.rs", include_str!("construct.rs")),
     ("demand.rs", include_str!("demand.rs")),
     ("capi.rs", include_str!("capi.rs")),
+    ("usher.rs", include_str!("usher.rs")),
+    ("front/mod.rs", include_str!("front/mod.rs")),
+    ("front/errand.rs", include_str!("front/errand.rs")),
+    ("front/heard.rs", include_str!("front/heard.rs")),
+    ("front/proof.rs", include_str!("front/proof.rs")),
+    ("outside.rs", include_str!("outside.rs")),
 ];

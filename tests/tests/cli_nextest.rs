@@ -97,6 +97,28 @@ fn without_nextest_the_way_to_it_is_told() {
 }
 
 #[test]
+fn a_test_that_ends_its_process_is_never_green() {
+    if fixture().is_none() {
+        return;
+    }
+    let fixture = Fixture::new("outcomes");
+    let seen = run(&fixture, "nextest run --no-fail-fast");
+    assert_eq!(seen.code, Some(101), "{}", seen.stderr);
+    assert!(seen.stderr.contains("heapcheck: 7 tests checked: 1 clean, 6 failed"), "{}", seen.stderr);
+    assert!(seen.stderr.contains("7 tests run: 1 passed, 6 failed"), "{}", seen.stderr);
+    let last = fixture.path().join("target/heapcheck/last");
+    assert!(last.join("errand").exists(), "an usher stood in front of these tests");
+    // What is set for a single test needs the tool in front of each.
+    fs::create_dir(fixture.path().join(".config")).unwrap();
+    let settings = "[[profile.default.overrides]]\ntest = 'passes'\ncheck = false\n";
+    fs::write(fixture.path().join(".config/heapcheck.toml"), settings).unwrap();
+    let seen = run(&fixture, "nextest run --no-fail-fast");
+    assert_eq!(seen.code, Some(101), "{}", seen.stderr);
+    assert!(seen.stderr.contains("7 tests run: 1 passed, 6 failed"), "{}", seen.stderr);
+    assert!(!last.join("errand").exists());
+}
+
+#[test]
 fn lists_are_nextests_own() {
     let Some(fixture) = fixture() else { return };
     let ours = run(&fixture, "nextest list");

@@ -133,6 +133,11 @@ impl Plan {
         said.or(&self.profile).settle()
     }
 
+    /// What holds for every test, where there is no override.
+    pub(crate) fn of_all(&self) -> Option<Settings> {
+        self.overrides.is_empty().then(|| self.general())
+    }
+
     /// What holds where no override does.
     pub(crate) fn general(&self) -> Settings {
         self.said.clone().or(&self.profile).settle()

@@ -197,6 +197,8 @@ pub struct Options<'a> {
     pub short_depth: usize,
     /// The folder that the record is always written to.
     pub out: Option<&'a [u8]>,
+    /// The file for the record of this process, when it is not to make one in `out`.
+    pub record: Option<&'a [u8]>,
     /// The folder for the record of a process that has something to report, when `out` is `None`.
     pub dump: &'a [u8],
     /// The exit status of a process that has something to report and would have ended with 0.
@@ -254,6 +256,7 @@ impl<'a> Options<'a> {
             depth: DEPTH_MAX,
             short_depth: 3,
             out: None,
+            record: None,
             dump: b"/tmp",
             exit_code: 23,
             signal: None,

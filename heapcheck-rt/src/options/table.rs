@@ -341,6 +341,13 @@ pub static TABLE: &[Row] = &[
          writes one.",
     ),
     ours(
+        "HEAPCHECK_RECORD",
+        path(|o, p| o.record = Some(p)),
+        "",
+        "With HEAPCHECK_OUT: a file that is there, for the record of the process that is started; those that it forks \
+         use the folder.",
+    ),
+    ours(
         "HEAPCHECK_EXITCODE",
         number(0, 255, |o, n| o.exit_code = n as i32),
         "23",

@@ -91,6 +91,7 @@ fn every_variable_of_ours_reaches_its_field() {
     check(&[("HEAPCHECK_DEPTH", "")], |_| {});
     check(&[("HEAPCHECK_SHORT_DEPTH", "8")], |o| o.short_depth = 8);
     check(&[("HEAPCHECK_OUT", "/a b")], |o| o.out = Some(b"/a b"));
+    check(&[("HEAPCHECK_RECORD", "/a b")], |o| o.record = Some(b"/a b"));
     check(&[("HEAPCHECK_EXITCODE", "0")], |o| o.exit_code = 0);
     check(&[("HEAPCHECK_SIGNAL", "10")], |o| o.signal = Some(10));
     check(&[("HEAPCHECK_STOP_SIGNAL", "40")], |o| o.stop_signal = 40);

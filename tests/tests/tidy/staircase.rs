@@ -10,6 +10,7 @@ use crate::tree::{Tree, product_code};
 const CRATE_ROOTS: &[&str] = &[
     "heapcheck-rt/src/lib.rs",
     "heapcheck-rt/src/rt.rs",
+    "heapcheck-rt/src/usher.rs",
     "cargo-heapcheck/src/main.rs",
     "linked/src/lib.rs",
     "macros/src/lib.rs",
@@ -68,7 +69,7 @@ fn modules_of(tree: &Tree, root: &str) -> Vec<Module> {
         let Some(text) = tree.text(&file) else { continue };
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", &file));
         let below = match name {
-            "lib.rs" | "main.rs" | "rt.rs" | "mod.rs" => folder.to_string(),
+            "lib.rs" | "main.rs" | "rt.rs" | "usher.rs" | "mod.rs" => folder.to_string(),
             other => format!("{folder}/{}", other.trim_end_matches(".rs")),
         };
         let lines = mod_lines(text);
@@ -219,12 +220,14 @@ pub(crate) fn staircase(tree: &Tree) -> Vec<String> {
     complaints.into_iter().collect()
 }
 
-/// `sources.rs` embeds exactly what the injected object is compiled from.
+/// `sources.rs` embeds exactly what the injected object and the usher are compiled from.
 pub(crate) fn embedded_sources(tree: &Tree) -> Vec<String> {
     let list = "heapcheck-rt/src/sources.rs";
     let Some(text) = tree.text(list) else { return Vec::new() };
     let mut needed = BTreeSet::new();
-    for module in modules_of(tree, "heapcheck-rt/src/rt.rs").into_iter().filter(|module| module.injected) {
+    let roots = ["heapcheck-rt/src/rt.rs", "heapcheck-rt/src/usher.rs"];
+    let modules = roots.into_iter().flat_map(|root| modules_of(tree, root));
+    for module in modules.filter(|module| module.injected) {
         let folder = module.file.rsplit_once('/').map_or("", |(folder, _)| folder).to_string();
         let code = product_code(tree.text(&module.file).unwrap_or_default());
         needed.extend(included(&code).into_iter().map(|name| format!("{folder}/{name}")));
