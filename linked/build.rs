@@ -8,12 +8,13 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
-/// As the tool compiles what it preloads.
+/// As the tool compiles what it preloads. By LTO the object has all that it needs of core in itself: in a program that is
+/// linked by LTO nothing else of core is left to find.
 const FLAGS: &[&str] = &[
     "--edition=2024",
     "--crate-name=heapcheck",
-    "--crate-type=lib",
-    "--emit=obj",
+    "--crate-type=staticlib",
+    "-Clto=fat",
     "-Copt-level=3",
     "-Cpanic=abort",
     "-Ccodegen-units=1",
@@ -56,27 +57,43 @@ fn build() -> Result<(), String> {
     let variable = |name: &str| env::var(name).map_err(|error| format!("{name}: {error}"));
     let (out, rustc, target) = (variable("OUT_DIR")?, variable("RUSTC")?, variable("TARGET")?);
     let runtime = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("runtime");
-    let object = Path::new(&out).join("heapcheck.o");
+    let whole = Path::new(&out).join("whole.a");
     let output = Command::new(&rustc)
         .args(FLAGS)
         .args(["--target", &target])
         .arg(format!("--remap-path-prefix={}=/heapcheck-rt", runtime.display()))
         .arg(runtime.join("rt.rs"))
         .arg("-o")
-        .arg(&object)
+        .arg(&whole)
         .output()
         .map_err(|error| format!("{rustc}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{rustc} says:\n{}", String::from_utf8_lossy(&output.stderr).trim_end()));
     }
-    let object_bytes = fs::read(&object).map_err(|error| format!("{}: {error}", object.display()))?;
+    let bytes = fs::read(&whole).map_err(|error| format!("{}: {error}", whole.display()))?;
+    let object = object_in(&bytes).ok_or_else(|| format!("{}: no object of ours in it", whole.display()))?;
     let archive = Path::new(&out).join("libheapcheck_linked.a");
-    fs::write(&archive, archive_of(&object_bytes))
-        .map_err(|error| format!("{}: {error}", archive.display()))?;
+    fs::write(&archive, archive_of(object)).map_err(|error| format!("{}: {error}", archive.display()))?;
     println!("cargo::rustc-cfg=heapcheck_fits");
     println!("cargo::rustc-link-search=native={out}");
     println!("cargo::rustc-link-lib=static=heapcheck_linked");
     Ok(())
+}
+
+/// The member of an archive that is ours; the others are the compiler's own library, which every program has.
+fn object_in(archive: &[u8]) -> Option<&[u8]> {
+    const HEADER: usize = 60;
+    const OURS: &[u8] = b"heapcheck_linked_malloc";
+    let mut rest = archive.strip_prefix(b"!<arch>\n")?;
+    while let Some(header) = rest.get(..HEADER) {
+        let len: usize = std::str::from_utf8(&header[48..58]).ok()?.trim().parse().ok()?;
+        let member = rest.get(HEADER..HEADER + len)?;
+        if member.starts_with(b"\x7fELF") && member.windows(OURS.len()).any(|part| part == OURS) {
+            return Some(member);
+        }
+        rest = rest.get(HEADER + len.next_multiple_of(2)..)?;
+    }
+    None
 }
 
 /// An archive of one member (ar(5)). It needs no index: rustc takes the member over into the crate's own archive.

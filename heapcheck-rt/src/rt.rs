@@ -98,8 +98,8 @@ mod demand;
 mod capi;
 mod construct;
 
-// A Rust program that the runtime is linked into has std's handler; a static C program has none.
-#[cfg(not(any(all(heapcheck_static, not(heapcheck_alone)), heapcheck_linked)))]
+// A static program has std's handler; a static C program has none.
+#[cfg(any(not(heapcheck_static), heapcheck_alone))]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     emit::bug(info.location().map_or(("", 0), |location| (location.file(), location.line())))

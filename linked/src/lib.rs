@@ -24,23 +24,23 @@
 
 #![no_std]
 
-/// Writes the entries as assembly text.
+/// Writes the entries as assembly text, each after the word for how it is bound.
 #[cfg(heapcheck_fits)]
 macro_rules! entries {
-    ($($name:literal)*) => {
+    ($($binding:literal: $($name:literal)*;)*) => {
         concat!(
             ".ifndef heapcheck_entries\n",
             ".pushsection .text.heapcheck_entries,\"axG\",@progbits,heapcheck_entries,comdat\n",
             ".globl heapcheck_entries\n.hidden heapcheck_entries\nheapcheck_entries:\n",
-            $(
-                ".p2align 4\n.globl ", $name, "\n.type ", $name, ",@function\n", $name, ":\n",
+            $($(
+                ".p2align 4\n", $binding, " ", $name, "\n.type ", $name, ",@function\n", $name, ":\n",
                 ".weak heapcheck_preloaded_", $name, "\n",
                 "mov r11, qword ptr [rip + heapcheck_preloaded_", $name, "@GOTPCREL]\n",
                 "test r11, r11\n",
                 "je heapcheck_linked_", $name, "\n",
                 "jmp r11\n",
                 ".size ", $name, ", . - ", $name, "\n",
-            )*
+            )*)*
             ".popsection\n",
             ".endif",
         )
@@ -57,11 +57,15 @@ pub fn link<T>() {
     unsafe {
         core::arch::asm!(
             entries! {
+                ".globl":
                 "malloc" "calloc" "realloc" "reallocarray" "free" "cfree" "free_sized" "free_aligned_sized"
                 "aligned_alloc" "memalign" "posix_memalign" "valloc" "pvalloc"
                 "malloc_usable_size" "malloc_trim" "mallopt" "malloc_stats" "mallinfo" "mallinfo2"
                 "__libc_start_main" "exit" "quick_exit" "_exit" "_Exit" "abort" "sigaction" "signal" "dlclose"
-                "pthread_create" "pthread_join" "pthread_detach" "pthread_exit"
+                "pthread_create" "pthread_join" "pthread_detach" "pthread_exit";
+                // Who may run without the runtime refers to these weakly, perhaps in the same object (by LTO): they are
+                // bound alike.
+                ".weak":
                 "heapcheck_is_active" "heapcheck_mode" "heapcheck_check_now" "heapcheck_note_failure"
                 "heapcheck_scope_begin" "heapcheck_scope_open" "heapcheck_scope_enter" "heapcheck_scope_current"
                 "heapcheck_scope_sums" "heapcheck_scope_judge" "heapcheck_scope_baseline"
@@ -69,7 +73,7 @@ pub fn link<T>() {
                 "heapcheck_disable" "heapcheck_enable" "heapcheck_ignore" "heapcheck_ignore_value"
                 "heapcheck_root_region_add" "heapcheck_root_region_remove"
                 "__lsan_disable" "__lsan_enable" "__lsan_ignore_object" "__lsan_register_root_region"
-                "__lsan_unregister_root_region" "__lsan_do_recoverable_leak_check" "__lsan_do_leak_check"
+                "__lsan_unregister_root_region" "__lsan_do_recoverable_leak_check" "__lsan_do_leak_check";
             },
             options(nomem, nostack, preserves_flags),
         );

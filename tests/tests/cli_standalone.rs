@@ -143,9 +143,13 @@ fn reports_are_explained(fixture: &Fixture) {
     assert!(told.contains("error: growing: ") && told.contains("> app::tests::grows::"), "{told}");
 }
 
-/// Without debug information there are functions, and a word on what is missing.
+/// Without debug information there are functions, and a word on what is missing. By LTO all of the program is one object,
+/// in which the facade asks for the functions that the entries define.
 fn a_release_build_finds_the_same(fixture: &Fixture) {
-    let output = cargo(fixture, "test --release -p app --lib -- --test-threads=1");
+    let mut command = scrubbed(Path::new(env!("CARGO")), fixture.path());
+    command.env("TMPDIR", fixture.path()).env("CARGO_PROFILE_RELEASE_LTO", "fat");
+    command.args(["test", "--release", "-p", "app", "--lib", "--", "--test-threads=1"]);
+    let output = command.output().unwrap();
     let text = text_of(&output);
     assert_eq!(output.status.code(), Some(101), "{text}");
     check_verdicts(&text);
