@@ -128,9 +128,10 @@ extern "C" fn on_end(_: *mut c_void) {
     if thread.rounds < ROUNDS {
         return watch_end(thread);
     }
+    // A thread may end from deep below (pthread_exit), and one whose bounds are not known has none.
+    let low = thread.capture.stack_low;
     end(thread);
-    let has_room = thread.capture.stack_end - thread.capture.stack_low >= 2 * USED_STACK_BYTES;
-    clear_used_stack(has_room);
+    clear_used_stack(low != 0 && arch::stack_pointer() > low + 2 * USED_STACK_BYTES);
 }
 
 #[inline(never)]
