@@ -144,8 +144,10 @@ impl Harness {
         is_live: bool,
     ) -> Result<Attempt, Complaint> {
         let unit = self.handover.run.name_unit(number, &self.program, Some(name));
-        // A program in front of the test would take what is meant for it.
-        let record = match self.handover.starts_directly() {
+        let children = self.handover.children(&self.program, settings);
+        // A program in front of the test would take what is meant for it, and programs that the test starts have records
+        // of their own.
+        let record = match self.handover.starts_directly() && children == "none" {
             true => memory::file().ok(),
             false => None,
         };
@@ -162,7 +164,6 @@ impl Harness {
             command.arg("--include-ignored");
         }
         if settings.is_checked {
-            let children = self.handover.children(&self.program, settings);
             self.handover.injection(settings, stacks, children).apply(&mut command, &unit.path);
             if let Some(record) = &record {
                 command.env("HEAPCHECK_RECORD", memory::path_of(record));
