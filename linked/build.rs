@@ -4,6 +4,9 @@
 //! Not as a part of this crate: it would get the flags of whatever profile it is used in, and what stands in for `malloc`
 //! should be the same code in every build. The folder `runtime` is that of heapcheck-rt's sources.
 
+#[path = "runtime/archive.rs"]
+mod archive;
+
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
@@ -71,29 +74,14 @@ fn build() -> Result<(), String> {
         return Err(format!("{rustc} says:\n{}", String::from_utf8_lossy(&output.stderr).trim_end()));
     }
     let bytes = fs::read(&whole).map_err(|error| format!("{}: {error}", whole.display()))?;
-    let object = object_in(&bytes).ok_or_else(|| format!("{}: no object of ours in it", whole.display()))?;
-    let archive = Path::new(&out).join("libheapcheck_linked.a");
-    fs::write(&archive, archive_of(object)).map_err(|error| format!("{}: {error}", archive.display()))?;
+    let object = archive::object_with(&bytes, "heapcheck_linked_malloc")
+        .ok_or_else(|| format!("{}: no object of ours in it", whole.display()))?;
+    let bundle = Path::new(&out).join("libheapcheck_linked.a");
+    fs::write(&bundle, archive_of(object)).map_err(|error| format!("{}: {error}", bundle.display()))?;
     println!("cargo::rustc-cfg=heapcheck_fits");
     println!("cargo::rustc-link-search=native={out}");
     println!("cargo::rustc-link-lib=static=heapcheck_linked");
     Ok(())
-}
-
-/// The member of an archive that is ours; the others are the compiler's own library, which every program has.
-fn object_in(archive: &[u8]) -> Option<&[u8]> {
-    const HEADER: usize = 60;
-    const OURS: &[u8] = b"heapcheck_linked_malloc";
-    let mut rest = archive.strip_prefix(b"!<arch>\n")?;
-    while let Some(header) = rest.get(..HEADER) {
-        let len: usize = std::str::from_utf8(&header[48..58]).ok()?.trim().parse().ok()?;
-        let member = rest.get(HEADER..HEADER + len)?;
-        if member.starts_with(b"\x7fELF") && member.windows(OURS.len()).any(|part| part == OURS) {
-            return Some(member);
-        }
-        rest = rest.get(HEADER + len.next_multiple_of(2)..)?;
-    }
-    None
 }
 
 /// An archive of one member (ar(5)). It needs no index: rustc takes the member over into the crate's own archive.

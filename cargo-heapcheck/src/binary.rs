@@ -56,7 +56,10 @@ impl Binary {
         let Ok(elf) = Elf::parse(&bytes) else { return Self::Program };
         let mut binary = Self::Program;
         for symbol in elf.symbols().iter().filter(|symbol| symbol.is_function()) {
-            if contains(symbol.name, b"test_main_static") {
+            // LTO leaves of libtest only what must not be inlined: crate and function, as both manglings write them.
+            let is_start =
+                contains(symbol.name, b"4test28_") && contains(symbol.name, b"rust_begin_short_backtrace");
+            if is_start || contains(symbol.name, b"test_main_static") {
                 return Self::Libtest;
             }
             // Length and name of the crate, then of its function, as both manglings write them.

@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use heapcheck_rt::archive;
 use heapcheck_rt::sources::SOURCES;
 
 use crate::complaint::Complaint;
@@ -36,7 +37,7 @@ const FLAGS: &[&str] = &[
 ];
 const FLAGS_OF_SHARED: &[&str] = &["--crate-type=cdylib", "-Ccodegen-units=3"];
 const FLAGS_OF_OBJECT: &[&str] =
-    &["--crate-type=lib", "--emit=obj", "-Ccodegen-units=1", "--cfg=heapcheck_static"];
+    &["--crate-type=staticlib", "-Clto=fat", "-Ccodegen-units=1", "--cfg=heapcheck_static"];
 
 /// The usher is a program without a libc, which is small rather than fast.
 const USHER: &str = "usher";
@@ -189,9 +190,20 @@ fn build(home: &Path, place: &Path, made: &Made) -> Result<(), Complaint> {
         return Err(Complaint::no_verdict(what)
             .hint("the runtime needs rustc 1.89 or later and a working linker (a C compiler)"));
     }
+    if made.file == OBJECT {
+        take_object(&built.join(OBJECT))?;
+    }
     match fs::rename(&built, place) {
         // Another tool was faster: its runtime is the same.
         Err(_) if place.join(made.file).is_file() => Ok(()),
         renamed => renamed.map_err(|error| written(place, error)),
     }
+}
+
+/// Puts the runtime's object in the place of the archive that it was compiled into.
+fn take_object(path: &Path) -> Result<(), Complaint> {
+    let archive = fs::read(path).map_err(|error| Complaint::file("read", path, &error))?;
+    let object = archive::object_with(&archive, "__wrap_malloc")
+        .ok_or_else(|| Complaint::no_verdict(format!("no object of the runtime in `{}`", path.display())))?;
+    fs::write(path, object).map_err(|error| Complaint::file("write", path, &error))
 }

@@ -98,6 +98,9 @@
 pub mod sources;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
+pub mod archive;
+#[cfg(any(test, feature = "reader"))]
+#[doc(hidden)]
 pub mod wrapped;
 #[doc(hidden)]
 pub mod contract;

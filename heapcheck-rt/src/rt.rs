@@ -98,8 +98,7 @@ mod demand;
 mod capi;
 mod construct;
 
-// A static program has std's handler; a static C program has none.
-#[cfg(any(not(heapcheck_static), heapcheck_alone))]
+// The object's own, also where the program brings another one: it has its own core, too.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     emit::bug(info.location().map_or(("", 0), |location| (location.file(), location.line())))

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use heapcheck_rt::wrapped;
+use heapcheck_rt::{archive, wrapped};
 
 use crate::case::Case;
 use crate::shelf::{Shelf, run_compiler};
@@ -23,7 +23,7 @@ const RUNTIME_FLAGS: &[&str] = &[
 
 const PRELOAD_FLAGS: &[&str] = &["--crate-type=cdylib", "-Ccodegen-units=3"];
 const LINKED_FLAGS: &[&str] =
-    &["--crate-type=lib", "--emit=obj", "-Ccodegen-units=1", "--cfg=heapcheck_static"];
+    &["--crate-type=staticlib", "-Clto=fat", "-Ccodegen-units=1", "--cfg=heapcheck_static"];
 const MUSL: &str = "--target=x86_64-unknown-linux-musl";
 
 /// What C and C++ cases are built with, before their own flags.
@@ -166,7 +166,13 @@ fn compile_runtime(
     let files = read_files(&folder)?;
     shelf.find_or_build(name, (files, RUNTIME_FLAGS, flags, &toolchain.rustc), |place| {
         let mut command = Command::new(&toolchain.rustc);
-        run_compiler(command.args(RUNTIME_FLAGS).args(flags).arg(&root).arg("-o").arg(place))
+        run_compiler(command.args(RUNTIME_FLAGS).args(flags).arg(&root).arg("-o").arg(place))?;
+        if !flags.contains(&"--crate-type=staticlib") {
+            return Ok(());
+        }
+        let whole = fs::read(place).map_err(|error| format!("{}: {error}", place.display()))?;
+        let object = archive::object_with(&whole, "__wrap_malloc").ok_or("no object of the runtime")?;
+        fs::write(place, object).map_err(|error| format!("{}: {error}", place.display()))
     })
 }
 

@@ -41,15 +41,42 @@ fn check(arguments: &str, rustflags: &str) {
     assert!(code == Some(70) && text.contains("it is statically linked"), "{code:?} {text}");
 }
 
-#[test]
-fn programs_for_musl_are_checked() {
+/// Says so when it is not there.
+fn has_musl() -> bool {
     let mut rustc = Command::new("rustc");
     let output = rustc.args(["--print=target-libdir", "--target", MUSL]).output().unwrap();
-    if !std::path::Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir() {
+    let is_there = std::path::Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir();
+    if !is_there {
         eprintln!("skipped: the target {MUSL} is not installed");
+    }
+    is_there
+}
+
+#[test]
+fn programs_for_musl_are_checked() {
+    if !has_musl() {
         return;
     }
     check(&format!("--target {MUSL}"), "");
+}
+
+#[test]
+fn tests_linked_by_lto_are_told_apart_and_checked() {
+    let fixture = Fixture::new("linked");
+    let mut targets = vec![String::new()];
+    targets.extend(has_musl().then(|| format!("--target {MUSL}")));
+    for target in targets {
+        let mut command = fixture.command(&format!("test --lib {target} -- --test-threads=1"));
+        command.env("CARGO_PROFILE_DEV_LTO", "fat").env("CARGO_PROFILE_DEV_OPT_LEVEL", "2");
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(23), "{target}: {text}");
+        for line in
+            ["test clean ... ok", "test leaks ... FAILED", "heapcheck: `leaks` leaked 3,002 bytes in 1 block"]
+        {
+            assert!(text.contains(line), "{target}: no `{line}` in\n{text}");
+        }
+    }
 }
 
 #[test]
