@@ -67,3 +67,19 @@ fn under_nextest_the_same_tests_fail() {
     }
     assert!(text.contains("heapcheck: `tests::leaks` leaked 1,001 bytes in 1 block"), "{text}");
 }
+
+#[test]
+fn every_edition_has_it_also_without_std_and_under_another_name() {
+    let fixture = Fixture::new("editions");
+    for isolation in ["", "--isolation=none"] {
+        let output = fixture.command(&format!("test --no-fail-fast --lib {isolation}")).output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(23), "{text}");
+        for edition in ["2,018", "2,021", "2,024"] {
+            let told = format!("heapcheck: `tests::leaks` leaked {edition} bytes in 1 block");
+            assert!(text.contains(&told), "{isolation}: no `{told}` in\n{text}");
+        }
+        assert_eq!(text.matches("test tests::clean ... ok").count(), 3, "{isolation}: {text}");
+        assert_eq!(text.matches("test tests::leaks ... FAILED").count(), 3, "{isolation}: {text}");
+    }
+}
