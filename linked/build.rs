@@ -4,6 +4,8 @@
 //! Not as a part of this crate: it would get the flags of whatever profile it is used in, and what stands in for `malloc`
 //! should be the same code in every build. The folder `runtime` is that of heapcheck-rt's sources.
 
+// The tool uses the same file.
+#[allow(unreachable_pub)]
 #[path = "runtime/archive.rs"]
 mod archive;
 
