@@ -65,3 +65,26 @@ fn a_choice_that_no_test_fits_is_told() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("heapcheck: no test ran"), "{stderr}");
 }
+
+/// The record of a test that starts nothing is in memory, and those of its forked children are found all the same.
+#[test]
+fn what_a_forked_child_of_a_test_loses_fails_the_test() {
+    let fixture = Fixture::new("forks");
+    for line in ["test", "nextest run --no-fail-fast"] {
+        let has_nextest = || {
+            Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|it| it.status.success())
+        };
+        if line != "test" && !has_nextest() {
+            println!("skipped: cargo-nextest is not installed");
+            continue;
+        }
+        let output = fixture.command(line).output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(23), "{line}: {text}");
+        assert!(
+            text.contains("heapcheck: `tests::child_leaks` leaked 7,007 bytes in 1 block"),
+            "{line}: {text}"
+        );
+        assert!(text.contains("heapcheck: 2 tests checked: 1 clean, 1 leaked"), "{line}: {text}");
+    }
+}
