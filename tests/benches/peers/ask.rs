@@ -4,7 +4,7 @@ const HELP: &str = "\
 usage: cargo bench -p heapcheck-tests -- [options]
   --quick            fewer pairs, smaller graphs, no debug builds
   --only A,B         only these groups: json, btree, regex, debug, pair, threads, churn, empty, graph, footprint, stacks
-  --peers A,B        only these peers: short, full, clang, rustc, valgrind
+  --peers A,B        only these peers: short, full, clang, rustc, valgrind, dhat, gperftools
   --write-readme     put the headline table between the bench markers of README.md; with --only or --peers,
                      the other rows and columns stay as they are
 environment:
@@ -12,7 +12,7 @@ environment:
 
 const GROUPS: [&str; 11] =
     ["json", "btree", "regex", "debug", "pair", "threads", "churn", "empty", "graph", "footprint", "stacks"];
-const PEERS: [&str; 5] = ["short", "full", "clang", "rustc", "valgrind"];
+const PEERS: [&str; 7] = ["short", "full", "clang", "rustc", "valgrind", "dhat", "gperftools"];
 
 /// The options, as typed.
 #[derive(Default)]

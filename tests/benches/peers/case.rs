@@ -61,6 +61,8 @@ pub(crate) struct Case {
     pub(crate) floors: Vec<Floor>,
     /// The program's allocations are counted as well.
     pub(crate) counted: bool,
+    /// Its blocks come from C's malloc, past Rust's global allocator.
+    pub(crate) raw: bool,
     /// Left out by `--quick`.
     long: bool,
 }
@@ -107,6 +109,7 @@ fn case(
         pairs: 9,
         floors: vec![],
         counted: false,
+        raw: true,
         long: false,
     }
 }
@@ -123,6 +126,7 @@ fn programs() -> Vec<Case> {
     let case = |group, title, full| Case {
         light: Some(&["10"]),
         counted: true,
+        raw: false,
         floors: floors(full),
         ..case(group, title, group, &[])
     };
@@ -192,6 +196,7 @@ fn start_and_leave() -> Vec<Case> {
     let empty = Case {
         figure: Figure::WallMore,
         light: Some(&[]),
+        raw: false,
         pairs: 41,
         floors: vec![at_most("full", 2e6)],
         ..case("empty", "empty program, start and exit", "empty", &[])

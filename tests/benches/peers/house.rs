@@ -18,6 +18,7 @@ pub(crate) enum Linked {
     Nothing,
     ClangLsan,
     RustcLsan,
+    Dhat,
     /// The programs' own counting allocator: for what a program is, never for its time.
     Counter,
 }
@@ -76,8 +77,10 @@ impl House {
         if profile == Profile::Release {
             cargo.arg("--release");
         }
-        if linked == Linked::Counter {
-            cargo.args(["--features", "count"]);
+        match linked {
+            Linked::Counter => _ = cargo.args(["--features", "count"]),
+            Linked::Dhat => _ = cargo.args(["--features", "dhat"]),
+            Linked::Nothing | Linked::ClangLsan | Linked::RustcLsan => {}
         }
         said(&mut cargo)?;
         self.built.borrow_mut().push((profile, linked));
@@ -94,6 +97,7 @@ impl House {
             Linked::Nothing => "plain",
             Linked::ClangLsan => "clang-lsan",
             Linked::RustcLsan => "rustc-lsan",
+            Linked::Dhat => "dhat",
             Linked::Counter => "counter",
         })
     }
@@ -103,7 +107,7 @@ impl House {
         let mut flags = vec!["-Cforce-frame-pointers=yes".to_owned()];
         let mut link = |arg: &str| flags.push(format!("-Clink-arg={arg}"));
         match linked {
-            Linked::Nothing | Linked::Counter => {}
+            Linked::Nothing | Linked::Dhat | Linked::Counter => {}
             Linked::ClangLsan => {
                 link("-fsanitize=leak");
                 flags.push("-Clinker=clang".into());

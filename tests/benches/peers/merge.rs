@@ -26,6 +26,11 @@ impl<'a> Page<'a> {
         let column = self.titles.iter().position(|known| *known == title)?;
         self.row(case)?.get(column).copied()
     }
+
+    /// Whether all that was measured of the case is of a smaller share of its work, the plain time too.
+    fn is_light(&self, case: &str) -> bool {
+        self.row(case).is_some_and(|row| row.iter().skip(2).all(|cell| cell.ends_with('*') || *cell == "-"))
+    }
 }
 
 fn cells(line: &str) -> Vec<&str> {
@@ -42,8 +47,12 @@ pub(crate) fn merged(old: &str, new: &str) -> Option<String> {
     // The first column has no title.
     let mut text =
         format!("{}\n| | {} |\n|{}\n", new.text, titles[1..].join(" | "), "---|".repeat(titles.len()));
+    let light = |case| new.is_light(case);
     for case in cases {
-        let row = titles.iter().map(|title| new.cell(case, title).or(old.cell(case, title)).unwrap_or("-"));
+        let row = titles.iter().map(|title| {
+            let (new, old) = (new.cell(case, title), old.cell(case, title));
+            if *title == "plain" && light(case) { old.or(new) } else { new.or(old) }.unwrap_or("-")
+        });
         let _ = writeln!(text, "| {} |", row.collect::<Vec<_>>().join(" | "));
     }
     Some(text)

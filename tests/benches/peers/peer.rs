@@ -8,8 +8,10 @@ use crate::phase;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
-/// Every peer is told to leave with this status when something leaked (LeakSanitizer's own default).
+/// What a peer leaves with when something leaked, where it lets itself be told (LeakSanitizer's own default).
 const LEAKED: i32 = 23;
+/// What gperftools leaves with; it lets nobody choose.
+const LEAKED_GPERFTOOLS: i32 = 1;
 
 const OUT: &str = "HEAPCHECK_OUT";
 
@@ -20,13 +22,22 @@ pub(crate) struct Peer {
     linked: Linked,
     prefix: Vec<&'static str>,
     env: Vec<(&'static str, PathBuf)>,
-    /// Runs a smaller share of the work, once.
+    leaked: i32,
+    /// Runs a smaller share of the work, three times at most.
     pub(crate) slow: bool,
 }
 
 /// The program alone, on glibc's allocator.
 pub(crate) fn plain() -> Peer {
-    Peer { key: "plain", title: "plain", linked: Linked::Nothing, prefix: vec![], env: vec![], slow: false }
+    Peer {
+        key: "plain",
+        title: "plain",
+        linked: Linked::Nothing,
+        prefix: vec![],
+        env: vec![],
+        leaked: 0,
+        slow: false,
+    }
 }
 
 /// The program with its own counting allocator.
@@ -44,9 +55,11 @@ pub(crate) fn present(house: &House, ask: &Ask, cases: &[Case]) -> (Vec<Peer>, V
     }
     let mut candidates = vec![Ok(plain())];
     candidates.extend(heapcheck(house, ask));
-    candidates.push(Ok(sanitizer("clang", "LeakSanitizer (clang)", Linked::ClangLsan)));
-    candidates.push(Ok(sanitizer("rustc", "LeakSanitizer (rustc)", Linked::RustcLsan)));
+    candidates.push(Ok(linked_in("clang", "LeakSanitizer (clang)", Linked::ClangLsan)));
+    candidates.push(Ok(linked_in("rustc", "LeakSanitizer (rustc)", Linked::RustcLsan)));
     candidates.push(Ok(valgrind()));
+    candidates.push(Ok(Peer { slow: true, ..linked_in("dhat", "dhat-rs", Linked::Dhat) }));
+    candidates.push(gperftools());
     for candidate in candidates {
         let proven = candidate.and_then(|peer| {
             if peer.key == "plain" || ask.wants_peer(peer.key) {
@@ -81,6 +94,7 @@ fn heapcheck(house: &House, ask: &Ask) -> Vec<Result<Peer, String>> {
         title,
         linked: Linked::Nothing,
         prefix: vec![],
+        leaked: LEAKED,
         env: vec![
             ("LD_PRELOAD", runtime.clone()),
             ("HEAPCHECK", "normal".into()),
@@ -96,8 +110,8 @@ fn heapcheck(house: &House, ask: &Ask) -> Vec<Result<Peer, String>> {
     ]
 }
 
-fn sanitizer(key: &'static str, title: &'static str, linked: Linked) -> Peer {
-    Peer { key, title, linked, prefix: vec![], env: vec![], slow: false }
+fn linked_in(key: &'static str, title: &'static str, linked: Linked) -> Peer {
+    Peer { key, title, linked, leaked: LEAKED, ..plain() }
 }
 
 fn valgrind() -> Peer {
@@ -108,7 +122,24 @@ fn valgrind() -> Peer {
         "--errors-for-leak-kinds=definite,indirect",
         "--error-exitcode=23",
     ];
-    Peer { key: "valgrind", title: "valgrind", linked: Linked::Nothing, prefix, env: vec![], slow: true }
+    Peer { key: "valgrind", title: "valgrind", prefix, leaked: LEAKED, slow: true, ..plain() }
+}
+
+/// The heap checker that gperftools had until 2.16, in the build of the distribution: it unwinds with libunwind.
+fn gperftools() -> Result<Peer, String> {
+    const LIBRARY: &str = "libtcmalloc.so.4";
+    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"];
+    let library = folders.iter().map(|folder| PathBuf::from(folder).join(LIBRARY)).find(|file| file.exists());
+    let library = library.ok_or(format!("gperftools: there is no {LIBRARY} in {}", folders.join(", ")))?;
+    let env = vec![("LD_PRELOAD", library), ("HEAPCHECK", "normal".into())];
+    Ok(Peer {
+        key: "gperftools",
+        title: "gperftools, normal",
+        env,
+        leaked: LEAKED_GPERFTOOLS,
+        slow: true,
+        ..plain()
+    })
 }
 
 /// Builds the counting variant.
@@ -120,8 +151,7 @@ pub(crate) fn build_counter(house: &House) -> Result<(), String> {
 fn prove(house: &House, peer: &Peer, profiles: &[Profile]) -> Result<(), String> {
     for &profile in profiles {
         house.build_programs(profile, peer.linked)?;
-        let expected = if peer.key == "plain" { 0 } else { LEAKED };
-        for (program, expected) in [("leak", expected), ("empty", 0)] {
+        for (program, expected) in [("leak", peer.leaked), ("empty", 0)] {
             let (status, _) = peer.run_any(house, profile, program, &[])?;
             if status.code() != Some(expected) {
                 return Err(format!(
@@ -141,6 +171,11 @@ fn complaint(house: &House) -> String {
 }
 
 impl Peer {
+    /// Whether it sees blocks that do not come from Rust's global allocator.
+    pub(crate) fn sees_raw(&self) -> bool {
+        self.linked != Linked::Dhat
+    }
+
     /// One run of a clean program: any other status than 0 is an error.
     pub(crate) fn run(&self, house: &House, case: &Case, light: bool) -> Result<Sample, String> {
         let args = if light { case.light.unwrap_or(case.args) } else { case.args };

@@ -8,11 +8,23 @@ mod raw;
 #[cfg(feature = "count")]
 mod count;
 
+#[cfg(feature = "dhat")]
+mod watched;
+
 pub use raw::{free, malloc, monotonic_ns, rss_bytes, write_word};
 
 #[cfg(feature = "count")]
 #[global_allocator]
 static COUNT: count::Count = count::Count;
+
+/// The bytes that the program `leak` loses.
+pub const PLANTED: usize = 1234;
+
+/// Begins a program that every peer runs: dhat-rs has to be told.
+pub fn begin() {
+    #[cfg(feature = "dhat")]
+    watched::begin();
+}
 
 /// The `index`th argument of the program as a number.
 pub fn number(index: usize, default: usize) -> usize {
@@ -33,7 +45,11 @@ pub fn tell(name: &str, value: f64) {
 pub fn end() {
     #[cfg(feature = "count")]
     count::tell();
+    #[cfg(feature = "dhat")]
+    let status = watched::end();
     println!("end_ns {}", monotonic_ns());
+    #[cfg(feature = "dhat")]
+    std::process::exit(status);
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same sequence in every run and for every peer.

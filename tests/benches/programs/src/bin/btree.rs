@@ -2,7 +2,7 @@
 //!
 //! The keys come from a recursive walk of a made-up tree of folders, so that stacks are as deep as such a walk.
 
-use heapcheck_bench_programs::{Random, end, scaled};
+use heapcheck_bench_programs::{Random, begin, end, scaled};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
@@ -13,6 +13,7 @@ const LEVELS: usize = 13;
 type Words = BTreeMap<String, Vec<String>>;
 
 fn main() {
+    begin();
     for round in 0..scaled(ROUNDS) {
         let mut words = Words::new();
         walk(&mut words, &mut Random(round as u64), LEVELS);

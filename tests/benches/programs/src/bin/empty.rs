@@ -1,5 +1,8 @@
 //! Does nothing: what is left is the price of starting and leaving.
 
+use heapcheck_bench_programs::{begin, end};
+
 fn main() {
-    heapcheck_bench_programs::end();
+    begin();
+    end();
 }

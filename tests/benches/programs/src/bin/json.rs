@@ -2,7 +2,7 @@
 //!
 //! `Value` recurses once a level, so the stacks are those of a recursive descent parser.
 
-use heapcheck_bench_programs::{Random, end, scaled};
+use heapcheck_bench_programs::{Random, begin, end, scaled};
 use serde_json::Value;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -11,12 +11,14 @@ const PARSES: usize = 180;
 const LEVELS: usize = 6;
 
 fn main() {
+    begin();
     let mut text = String::new();
     write_value(&mut text, &mut Random(1), LEVELS);
     for _ in 0..scaled(PARSES) {
         let value: Value = serde_json::from_str(black_box(&text)).expect("the document is JSON");
         black_box(value);
     }
+    drop(text);
     end();
 }
 

@@ -1,6 +1,6 @@
 //! Compiles regular expressions, each alone, uses it once and drops it.
 
-use heapcheck_bench_programs::{end, scaled};
+use heapcheck_bench_programs::{begin, end, scaled};
 use regex::Regex;
 use std::hint::black_box;
 
@@ -20,6 +20,7 @@ const PATTERNS: [&str; 10] = [
 ];
 
 fn main() {
+    begin();
     for _ in 0..scaled(ROUNDS) {
         for pattern in PATTERNS {
             let regex = Regex::new(black_box(pattern)).expect("the pattern is a regular expression");
