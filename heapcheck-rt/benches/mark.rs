@@ -133,7 +133,7 @@ impl Heap {
         let marks = Marks::new(self.bytes);
         let range = roots.as_ptr_range();
         let strong = [Root { lo: range.start as usize, hi: range.end as usize }];
-        let roots = Roots { words: &[], strong: &strong, weak: &[], ends: true };
+        let roots = Roots { words: &[], strong: &strong, weak: &[], ends: true, tags: true };
         let marking = Marking::new(self, roots, marks, std::thread::yield_now).counting();
         let mut stacks = vec![vec![Slot { id: 0, base: 0 }; stack]; markers];
         let begin = Instant::now();

@@ -318,6 +318,6 @@ fn kind_of(kind: RootKind) -> HolderKind {
         RootKind::Pending => HolderKind::Pending,
         RootKind::Regions => HolderKind::Region,
         RootKind::Maps => HolderKind::Mapping,
-        RootKind::Ends => HolderKind::Other,
+        RootKind::Ends | RootKind::Tags => HolderKind::Other,
     }
 }

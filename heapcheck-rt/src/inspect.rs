@@ -224,6 +224,7 @@ fn root_kinds(options: &Options<'_>) -> RootKinds {
         (RootSwitches::REGIONS, RootKind::Regions),
         (RootSwitches::MAPS, RootKind::Maps),
         (RootSwitches::ENDS, RootKind::Ends),
+        (RootSwitches::TAGS, RootKind::Tags),
     ];
     switches.into_iter().fold(RootKinds::NONE, |kinds, (switch, kind)| {
         if options.roots.has(switch) { kinds.with(kind) } else { kinds }
@@ -293,7 +294,8 @@ fn mark_from(
         outcome?;
     }
     let ends = trusts && options.roots.has(RootSwitches::ENDS);
-    let from = MarkRoots { words: words.as_slice(), strong: strong.as_slice(), weak: weak.as_slice(), ends };
+    let tags = trusts && options.roots.has(RootSwitches::TAGS);
+    let from = MarkRoots { words: words.as_slice(), strong: strong.as_slice(), weak: weak.as_slice(), ends, tags };
     mark(heap, from, bytes, &SCRATCH)
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn mark(
 pub(crate) fn mark_more(
     space: &StoppedHeap, blocks: &[usize], bytes: &mut Buf<u8>, arena: &'static Arena,
 ) -> Result<(), OutOfMemory> {
-    let roots = Roots { words: blocks, strong: &[], weak: &[], ends: false };
+    let roots = Roots { words: blocks, strong: &[], weak: &[], ends: false, tags: false };
     let marking = Marking::new(space, roots, marks_of(bytes), sys::yield_now);
     with_helpers(&marking, helpers_for(space), arena)
 }

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! The kinds of roots, and a set of them.
 //!
-//! Each kind can be switched off, so that a test can show that a block lives only by it. Two kinds are *weak*: what
+//! Each kind can be switched off, so that a test can show that a block lives only by it. Three kinds are *weak*: what
 //! only they reach is doubtful instead of live, where the mode says so.
 
 /// Where a pointer was found that keeps a block alive.
@@ -28,11 +28,13 @@ pub(crate) enum RootKind {
     Maps = 8,
     /// Weak: pointers to the end of a block.
     Ends = 9,
+    /// Weak: pointers with a tag in their topmost 16 bits.
+    Tags = 10,
 }
 
 impl RootKind {
     /// Every kind, in the order of its number.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Globals,
         Self::Stacks,
         Self::Registers,
@@ -43,6 +45,7 @@ impl RootKind {
         Self::Regions,
         Self::Maps,
         Self::Ends,
+        Self::Tags,
     ];
 
     /// The name that `HEAPCHECK_ROOTS` uses.
@@ -58,6 +61,7 @@ impl RootKind {
             Self::Regions => "regions",
             Self::Maps => "maps",
             Self::Ends => "ends",
+            Self::Tags => "tags",
         }
     }
 }

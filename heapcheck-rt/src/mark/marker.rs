@@ -4,14 +4,14 @@
 //! ```text
 //!  word ─> bounds? ─> slot ─> unmarked? ─┬─ first byte ──────────────> mark ─> stack ─> on its way ─> scan
 //!                                        └─ inside ─> being measured ─┬> mark
-//!                                                                     └> end pointer, or no pointer at all
+//!                                                                     └> hint, or no pointer at all
 //! ```
 //!
 //! The two short queues hold blocks whose memory has been asked for: *being measured* waits for the size of a block,
 //! *on its way* for its size and its words.
 
 use super::pool::{Batch, Census, Sighting, Work};
-use super::{HUGE_BYTES, Marking, Root};
+use super::{ADDRESS_BITS, HUGE_BYTES, Marking, Root};
 use crate::space::{Run, Slot, Space};
 
 const WORD: usize = size_of::<usize>();
@@ -32,6 +32,8 @@ pub(super) struct Marker<'m, 'a, S> {
     marking: &'m Marking<'a, S>,
     bounds_lo: usize,
     bounds_len: usize,
+    /// What of a word is taken for an address.
+    address_bits: usize,
     stack: &'m mut [Slot],
     depth: usize,
     found: Queue<(Slot, usize), FOUND>,
@@ -49,6 +51,7 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
             marking,
             bounds_lo: lo,
             bounds_len: hi - lo,
+            address_bits: if marking.roots.tags { ADDRESS_BITS } else { usize::MAX },
             stack,
             depth: 0,
             found: Queue::new((NONE, 0)),
@@ -68,7 +71,7 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
                 Work::Range(range) => self.scan(range),
                 Work::Blocks(batch) => self.scan_batch(&batch),
                 Work::Sweep { from, to } => self.each_run(from, to, Self::sweep),
-                Work::Ends { from, to } => self.each_run(from, to, Self::doubt_ended),
+                Work::Hints { from, to } => self.each_run(from, to, Self::doubt_hinted),
                 Work::Count { from, to } => self.each_run(from, to, Self::count),
                 Work::Done => return,
             }
@@ -107,14 +110,14 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
     /// Follows `word` if it points to a block that has no mark.
     #[inline(always)]
     fn consider(&mut self, word: usize) {
-        if word.wrapping_sub(self.bounds_lo) < self.bounds_len {
+        if (word & self.address_bits).wrapping_sub(self.bounds_lo) < self.bounds_len {
             self.find(word);
         }
     }
 
     #[inline]
     fn find(&mut self, word: usize) {
-        let Some(slot) = self.marking.space.slot_of(word) else { return };
+        let Some(slot) = self.marking.space.slot_of(word & self.address_bits) else { return };
         self.marking.space.prefetch(self.marking.marks.addr_of(slot.id));
         if let Some((slot, word)) = self.found.rotate((slot, word)) {
             self.judge(slot, word);
@@ -148,11 +151,13 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
         if self.marking.marks.is_marked(slot.id) {
             return;
         }
-        if word - slot.base < size {
+        let offset = (word & self.address_bits) - slot.base;
+        let is_tagged = word & !self.address_bits != 0;
+        if offset < size && !is_tagged {
             self.mark(slot);
-        } else if word - slot.base == size {
-            self.marking.marks.set_ended(slot.id);
-            self.sighting.saw_end = true;
+        } else if if is_tagged { offset < size.max(1) } else { offset == size && self.marking.roots.ends } {
+            self.marking.marks.set_hinted(slot.id);
+            self.sighting.saw_hint = true;
         }
     }
 
@@ -239,10 +244,10 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
         }
     }
 
-    /// Marks the blocks of `run` to which only end pointers lead.
-    fn doubt_ended(&mut self, run: Run) {
+    /// Marks the blocks of `run` to which only hints lead.
+    fn doubt_hinted(&mut self, run: Run) {
         for slot in (0..run.slots).map(|index| run.slot(index)) {
-            if self.marking.marks.is_ended(slot.id) {
+            if self.marking.marks.is_hinted(slot.id) {
                 self.mark(slot);
             }
         }

@@ -2,15 +2,15 @@
 //! What is known of each block: one byte, written by all markers without a locked instruction.
 //!
 //! ```text
-//!   0 ──> ENDED ──> MARKED [DOUBTFUL] ──> MARKED [DOUBTFUL] SCANNED
-//!   └───────│───────────^──────────────────────────^
-//!           └─> LOST ───┘    when all is marked, the live blocks that are not; what excuses one marks it after all
+//!   0 ──> HINTED ──> MARKED [DOUBTFUL] ──> MARKED [DOUBTFUL] SCANNED
+//!   └────────│───────────^──────────────────────────^
+//!            └─> LOST ───┘    when all is marked, the live blocks that are not; what excuses one marks it after all
 //! ```
 //!
 //! A locked instruction waits for every load before it, and the loads are what marking waits for: with a bitmap and
 //! `fetch_or` the whole of marking took twice the time. A byte can be stored plainly. A store that crosses another may
 //! take a byte one step back, and each such step is harmless: losing SCANNED, or two markers that both believe to be
-//! first, make a block be scanned twice. MARKED is never lost, because the only write that does not contain it, ENDED,
+//! first, make a block be scanned twice. MARKED is never lost, because the only write that does not contain it, HINTED,
 //! is a compare-exchange (and rare). DOUBTFUL is the same for all who write at a time: see the pages of the pool.
 //!
 //! Accesses are relaxed: a mark is no promise about other memory. What follows from it travels from marker to marker
@@ -20,7 +20,7 @@ use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::space::BlockId;
 
-const ENDED: u8 = 1;
+const HINTED: u8 = 1;
 const MARKED: u8 = 2;
 const DOUBTFUL: u8 = 4;
 const SCANNED: u8 = 8;
@@ -44,7 +44,7 @@ impl<'a> Marks<'a> {
         self.get(id) & MARKED != 0
     }
 
-    /// Whether only weak roots and end pointers reach the block.
+    /// Whether only weak roots and hints reach the block.
     #[inline]
     pub fn is_doubtful(&self, id: BlockId) -> bool {
         self.get(id) & DOUBTFUL != 0
@@ -69,14 +69,14 @@ impl<'a> Marks<'a> {
         self.bytes[id as usize].store(LOST, Relaxed);
     }
 
-    /// Remembers an end pointer, unless the block is marked.
-    pub(super) fn set_ended(&self, id: BlockId) {
-        _ = self.bytes[id as usize].compare_exchange(0, ENDED, Relaxed, Relaxed);
+    /// Remembers a hint, unless the block is marked.
+    pub(super) fn set_hinted(&self, id: BlockId) {
+        _ = self.bytes[id as usize].compare_exchange(0, HINTED, Relaxed, Relaxed);
     }
 
-    /// Whether an end pointer was remembered and nothing has marked the block since.
-    pub(super) fn is_ended(&self, id: BlockId) -> bool {
-        self.get(id) == ENDED
+    /// Whether a hint was remembered and nothing has marked the block since.
+    pub(super) fn is_hinted(&self, id: BlockId) -> bool {
+        self.get(id) == HINTED
     }
 
     /// Takes over the scan of a block that is marked and not scanned; false when there is nothing to take over.

@@ -2,7 +2,8 @@
 //! Marks every block that the roots reach.
 //!
 //! A word is a strong pointer to a live block when it lies inside it at any offset (a block of size 0 counts as one
-//! byte). A word that is exactly the end of a block holds it only weakly: see *strength* below.
+//! byte). A word that is exactly the end of a block holds it only weakly, and so does one that would be a pointer but for
+//! its topmost 16 bits: see *strength* below.
 //!
 //! ## Following and sweeping
 //!
@@ -21,8 +22,10 @@
 //!
 //! ## Strength
 //!
-//! The strong roots come first. Then come the weak roots and the blocks to which only end pointers lead; what they
-//! reach in addition is marked too, and *doubtful*.
+//! The strong roots come first. Then come the weak roots, and the blocks to which only *hints* lead: end pointers, and
+//! pointers with a tag where addresses of programs have zeros (a counter against ABA beside the pointer, a boxed NaN).
+//! What they reach in addition is marked too, and *doubtful*. A tag is no more than a hint because any word may look like
+//! one: where a number of 64 random bits is never an address, 48 of them sometimes are.
 //!
 //! A mark on a slot that has no live block means nothing: a pointer to the first byte of a slot is believed without
 //! asking whether the slot is live, because that answer lies in memory of its own.
@@ -52,6 +55,9 @@ const HUGE_BYTES: usize = 4 * ROOT_PIECE_BYTES;
 /// A walk over the heap is handed out in pieces of this many runs.
 const RUNS_PIECE: usize = 16;
 
+/// The bits of an address: a program on x86-64 has 47 of them, and whoever hides something in a pointer does it above 48.
+const ADDRESS_BITS: usize = (1 << 48) - 1;
+
 /// Memory assumed alive, from `lo` up to `hi`. Only its aligned words count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Root {
@@ -72,6 +78,8 @@ pub struct Roots<'a> {
     pub weak: &'a [Root],
     /// Whether a pointer to the end of a block counts as a weak root of it.
     pub ends: bool,
+    /// Whether a pointer with something else in its topmost 16 bits counts as a weak root of its block.
+    pub tags: bool,
 }
 
 /// One marking of a whole heap, done by all who call [`Marking::run`].

@@ -2,10 +2,10 @@
 //! What the markers share: the pieces of work still to hand out, and the page that the marking has reached.
 //!
 //! ```text
-//!            strong roots ──> weak roots ──> end pointers ──┐ <─┐
-//!             │       ↑        │      ↑        │       ↑    │   │ found more
-//!             └ sweep ┘        └ sweep┘        └ sweep ┘    ├───┘
-//!            while blocks were left unscanned               └──> census ──> done
+//!            strong roots ──> weak roots ──> hints ──┐ <─┐
+//!             │       ↑        │      ↑       │    ↑   │   │ found more
+//!             └ sweep ┘        └ sweep┘       └sweep   ├───┘
+//!            while blocks were left unscanned          └──> census ──> done
 //! ```
 //!
 //! There is no barrier and no fixed number of markers. A marker that finds nothing to do steps aside; the last one at
@@ -39,8 +39,8 @@ pub(super) enum Work {
     Blocks(Batch),
     /// Scan what is marked but unscanned in the runs `from..to`.
     Sweep { from: usize, to: usize },
-    /// Mark what only end pointers point to in the runs `from..to`.
-    Ends { from: usize, to: usize },
+    /// Mark what only hints point to in the runs `from..to`.
+    Hints { from: usize, to: usize },
     /// Count what lives in the runs `from..to`.
     Count { from: usize, to: usize },
     /// Nothing is left, for anybody.
@@ -56,7 +56,7 @@ pub struct Census {
     pub bytes: usize,
     /// Those that nothing reaches.
     pub lost: usize,
-    /// Those that only weak roots and end pointers reach.
+    /// Those that only weak roots and hints reach.
     pub doubtful: usize,
 }
 
@@ -88,8 +88,8 @@ pub(super) struct Sighting {
     pub(super) left_unscanned: bool,
     /// It ran out of stack.
     pub(super) overflowed: bool,
-    /// It remembered an end pointer.
-    pub(super) saw_end: bool,
+    /// It remembered a hint.
+    pub(super) saw_hint: bool,
     /// So many blocks were unscanned in the runs it swept.
     pub(super) swept: usize,
     /// This is what it counted.
@@ -98,7 +98,7 @@ pub(super) struct Sighting {
 
 const STRONG: u8 = 0;
 const WEAK: u8 = 1;
-const ENDS: u8 = 2;
+const HINTS: u8 = 2;
 const COUNT: u8 = 3;
 const DONE: u8 = 4;
 
@@ -126,7 +126,7 @@ pub(super) struct Pool<'a> {
     huge: [(AtomicUsize, AtomicUsize); HUGE],
     dense: AtomicBool,
     left_unscanned: AtomicBool,
-    saw_end: AtomicBool,
+    saw_hint: AtomicBool,
     swept: AtomicUsize,
     counts: bool,
     /// Blocks, bytes, lost and doubtful blocks.
@@ -157,7 +157,7 @@ impl<'a> Pool<'a> {
             huge: [const { (AtomicUsize::new(0), AtomicUsize::new(0)) }; HUGE],
             dense: AtomicBool::new(false),
             left_unscanned: AtomicBool::new(false),
-            saw_end: AtomicBool::new(false),
+            saw_hint: AtomicBool::new(false),
             swept: AtomicUsize::new(0),
             counts: false,
             census: [const { AtomicUsize::new(0) }; 4],
@@ -253,8 +253,8 @@ impl<'a> Pool<'a> {
         if sighting.overflowed {
             self.dense.store(true, Relaxed);
         }
-        if sighting.saw_end {
-            self.saw_end.store(true, Relaxed);
+        if sighting.saw_hint {
+            self.saw_hint.store(true, Relaxed);
         }
         add(&self.swept, sighting.swept);
         let Census { blocks, bytes, lost, doubtful } = sighting.census;
@@ -296,7 +296,7 @@ impl<'a> Pool<'a> {
             STRONG if !self.words_given.swap(true, Relaxed) => Some(Work::Words),
             STRONG => self.next_of_roots(self.roots.strong),
             WEAK => self.next_of_roots(self.roots.weak),
-            ENDS => self.next_runs().map(|(from, to)| Work::Ends { from, to }),
+            HINTS => self.next_runs().map(|(from, to)| Work::Hints { from, to }),
             COUNT => self.next_runs().map(|(from, to)| Work::Count { from, to }),
             _ => None,
         }
@@ -342,8 +342,8 @@ impl<'a> Pool<'a> {
         self.root_at.store(0, Relaxed);
         let page = match self.page.load(Relaxed) {
             STRONG => WEAK,
-            WEAK | ENDS if self.roots.ends && self.saw_end.swap(false, Relaxed) => ENDS,
-            WEAK | ENDS if self.counts => COUNT,
+            WEAK | HINTS if self.saw_hint.swap(false, Relaxed) => HINTS,
+            WEAK | HINTS if self.counts => COUNT,
             _ => DONE,
         };
         self.run.store(0, Relaxed);

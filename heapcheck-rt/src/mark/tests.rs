@@ -59,22 +59,21 @@ fn mark_with(space: &TestSpace, roots: Roots<'_>, markers: usize, stack: usize, 
 struct Oracle<'a> {
     space: &'a TestSpace,
     blocks: Vec<(Slot, usize)>,
+    roots: Roots<'a>,
     marked: BTreeSet<BlockId>,
-    ends: BTreeSet<BlockId>,
+    hinted: BTreeSet<BlockId>,
 }
 
 impl<'a> Oracle<'a> {
     fn answer(space: &'a TestSpace, roots: Roots<'_>) -> Answer {
         let mut blocks = vec![];
         space.each_live(&mut |slot, size| blocks.push((slot, size)));
-        let mut oracle = Oracle { space, blocks, marked: BTreeSet::new(), ends: BTreeSet::new() };
+        let mut oracle = Oracle { space, blocks, roots, marked: BTreeSet::new(), hinted: BTreeSet::new() };
         roots.words.iter().for_each(|&word| oracle.reach(word));
         roots.strong.iter().for_each(|root| oracle.reach_from(*root));
         let strong = oracle.marked.clone();
         roots.weak.iter().for_each(|root| oracle.reach_from(*root));
-        while roots.ends
-            && let Some(id) = oracle.ends.difference(&oracle.marked).next().copied()
-        {
+        while let Some(id) = oracle.hinted.difference(&oracle.marked).next().copied() {
             oracle.reach(space.slot(id).base);
         }
         Answer { doubtful: oracle.marked.difference(&strong).copied().collect(), marked: oracle.marked }
@@ -94,8 +93,11 @@ impl<'a> Oracle<'a> {
                         waiting
                             .extend((0..size / WORD).map(|index| self.space.read(slot.base + index * WORD)));
                     }
-                } else if word == slot.base + size {
-                    self.ends.insert(slot.id);
+                } else if (self.roots.ends && word == slot.base + size)
+                    || (self.roots.tags
+                        && (slot.base..slot.base + size.max(1)).contains(&((word << 16) >> 16)))
+                {
+                    self.hinted.insert(slot.id);
                 }
             }
         }
@@ -142,7 +144,8 @@ fn random_word(space: &TestSpace, random: &mut Random) -> usize {
     match random.below(10) {
         0..4 => slot.base,
         4..6 => slot.base + random.below(size.max(1)),
-        6..8 => slot.base + size,
+        6 => slot.base + size,
+        7 => (slot.base + random.below(size + 2)) | ((1 + random.below(0xffff)) << 48),
         8 => slot.base + size + 1 + random.below(16),
         _ => [random.next() as usize, space.root_at(0), space.bounds().1, space.bounds().0 - 1]
             [random.below(4)],
@@ -160,7 +163,8 @@ fn random_heaps_are_marked_as_the_oracle_says() {
         let strong = [Root { lo: at(0, 0), hi: at(9, 0) }, Root { lo: at(11, 3), hi: at(20, 5) }];
         let weak = [Root { lo: at(30, 0), hi: at(30, 0) }, Root { lo: at(40, 0), hi: at(60, 0) }];
         let words = [random_word(&space, &mut random), random_word(&space, &mut random)];
-        let roots = Roots { words: &words, strong: &strong, weak: &weak, ends: !random.once_in(4) };
+        let (ends, tags) = (!random.once_in(4), !random.once_in(4));
+        let roots = Roots { words: &words, strong: &strong, weak: &weak, ends, tags };
         let expected = Oracle::answer(&space, roots);
         doubtful_seen += expected.doubtful.len();
         for (markers, stack) in [(1, 4096), (1, 0), (1, 1), (1, 5), (2, 2), (3, 40)] {
@@ -174,7 +178,7 @@ fn random_heaps_are_marked_as_the_oracle_says() {
 /// Marks from the first root word and returns how many blocks that reaches.
 fn reached_from(space: &TestSpace, markers: usize, stack: usize) -> usize {
     let strong = [Root { lo: space.root_at(0), hi: space.root_at(1) }];
-    let roots = Roots { words: &[], strong: &strong, weak: &[], ends: true };
+    let roots = Roots { words: &[], strong: &strong, weak: &[], ends: true, tags: true };
     mark(space, roots, markers, stack).marked.len()
 }
 
@@ -223,7 +227,7 @@ fn a_tree_is_shared_among_markers() {
 
 #[test]
 fn what_is_offered_is_taken_once() {
-    let roots = Roots { words: &[], strong: &[], weak: &[], ends: false };
+    let roots = Roots { words: &[], strong: &[], weak: &[], ends: false, tags: false };
     let pool = Pool::new(roots, 0, 0, std::thread::yield_now);
     pool.join();
     let slots: Vec<Slot> = (1..=100).map(|id| Slot { id, base: id as usize * 16 }).collect();
@@ -251,7 +255,7 @@ fn a_large_root_is_scanned_to_its_last_word() {
     let run = space.add_blocks(WORDS, 16);
     (0..WORDS).for_each(|index| space.write(space.root_at(index), run.slot(index).base));
     let strong = [Root { lo: space.root_at(0), hi: space.root_at(WORDS) }];
-    let roots = Roots { words: &[], strong: &strong, weak: &[], ends: false };
+    let roots = Roots { words: &[], strong: &strong, weak: &[], ends: false, tags: false };
     assert_eq!(mark(&space, roots, 2, 256).marked.len(), WORDS);
 }
 
@@ -263,10 +267,26 @@ fn an_end_pointer_in_a_doubtful_block_counts() {
     space.write(first.base, second.base + 40);
     space.write(second.base + 32, third.base);
     let strong = [Root { lo: space.root_at(0), hi: space.root_at(1) }];
-    let mut roots = Roots { words: &[], strong: &strong, weak: &[], ends: true };
+    let mut roots = Roots { words: &[], strong: &strong, weak: &[], ends: true, tags: true };
     let answer = mark(&space, roots, 1, 16);
     assert_eq!(answer.doubtful, BTreeSet::from([first.id, second.id, third.id]));
     roots.ends = false;
+    assert_eq!(mark(&space, roots, 1, 16), Answer::default());
+}
+
+#[test]
+fn a_tagged_pointer_is_a_hint() {
+    let mut space = TestSpace::new(1);
+    let [first, second, third] = [24, 40, 0].map(|size| space.add_block(size));
+    space.write(space.root_at(0), (first.base + 23) | (0xfff8 << 48));
+    space.write(first.base, second.base | (1 << 48));
+    space.write(second.base + 32, third.base | (1 << 63));
+    let strong = [Root { lo: space.root_at(0), hi: space.root_at(1) }];
+    let mut roots = Roots { words: &[], strong: &strong, weak: &[], ends: true, tags: true };
+    let answer = mark(&space, roots, 1, 16);
+    assert_eq!(answer.doubtful, BTreeSet::from([first.id, second.id, third.id]));
+    assert_eq!(answer.marked, answer.doubtful);
+    roots.tags = false;
     assert_eq!(mark(&space, roots, 1, 16), Answer::default());
 }
 
@@ -277,7 +297,7 @@ fn a_marker_that_comes_late_finds_all_done() {
     space.write(space.root_at(0), block.base);
     let bytes = [AtomicU8::new(0)];
     let strong = [Root { lo: space.root_at(0), hi: space.root_at(1) }];
-    let roots = Roots { words: &[], strong: &strong, weak: &[], ends: true };
+    let roots = Roots { words: &[], strong: &strong, weak: &[], ends: true, tags: true };
     let marking = Marking::new(&space, roots, Marks::new(&bytes), std::thread::yield_now);
     marking.run(&mut []);
     marking.run(&mut []);
@@ -291,7 +311,7 @@ fn what_is_excused_after_the_census_is_lost_no_more() {
     space.write(excused.base + 16, held.base + 8);
     let bytes: Vec<AtomicU8> = (0..space.slots()).map(|_| AtomicU8::new(0)).collect();
     let marks = Marks::new(&bytes);
-    let none = Roots { words: &[], strong: &[], weak: &[], ends: true };
+    let none = Roots { words: &[], strong: &[], weak: &[], ends: true, tags: true };
     let marking = Marking::new(&space, none, marks, std::thread::yield_now).counting();
     marking.run(&mut []);
     assert_eq!(marking.census(), Census { blocks: 3, bytes: 72, lost: 3, doubtful: 0 });

@@ -68,8 +68,19 @@ pub struct Roots(pub u16);
 
 impl Roots {
     /// How the kinds are spelled, in the order of their bits.
-    pub const NAMES: [&'static str; 10] =
-        ["globals", "stacks", "registers", "tls", "dtv", "keys", "pending", "regions", "maps", "ends"];
+    pub const NAMES: [&'static str; 11] = [
+        "globals",
+        "stacks",
+        "registers",
+        "tls",
+        "dtv",
+        "keys",
+        "pending",
+        "regions",
+        "maps",
+        "ends",
+        "tags",
+    ];
     /// Writable segments of all modules.
     pub const GLOBALS: Self = Self(1);
     /// Live stacks from the stack pointer on.
@@ -90,6 +101,8 @@ impl Roots {
     pub const MAPS: Self = Self(1 << 8);
     /// Weak: pointers to the byte past a block's end.
     pub const ENDS: Self = Self(1 << 9);
+    /// Weak: pointers with a tag in their topmost 16 bits.
+    pub const TAGS: Self = Self(1 << 10);
     /// Every kind.
     pub const ALL: Self = Self((1 << Self::NAMES.len()) - 1);
 

@@ -369,7 +369,7 @@ pub static TABLE: &[Row] = &[
         "HEAPCHECK_ROOTS",
         Kind::List { noun: "a kind of root", names: &Roots::NAMES, set: |o, bits| o.roots = Roots(bits) },
         "all",
-        "Which kinds of roots keep blocks alive, as in `all,-tls`; `maps` and `ends` are the weak ones.",
+        "Which kinds of roots keep blocks alive, as in `all,-tls`; `maps`, `ends` and `tags` are the weak ones.",
     ),
     ours(
         "HEAPCHECK_STOP",

@@ -96,7 +96,7 @@ fn every_variable_of_ours_reaches_its_field() {
     check(&[("HEAPCHECK_SIGNAL", "10")], |o| o.signal = Some(10));
     check(&[("HEAPCHECK_STOP_SIGNAL", "40")], |o| o.stop_signal = 40);
     check(&[("HEAPCHECK_ROOTS", "all,-tls")], |o| o.roots = Roots(Roots::ALL.0 & !Roots::TLS.0));
-    check(&[("HEAPCHECK_ROOTS", "-tls,-ends")], |o| o.roots = Roots(0b01_1111_0111));
+    check(&[("HEAPCHECK_ROOTS", "-tls,-ends")], |o| o.roots = Roots(0b101_1111_0111));
     check(&[("HEAPCHECK_ROOTS", "globals, stacks")], |o| o.roots = Roots(0b11));
     check(&[("HEAPCHECK_ROOTS", "-all")], |o| o.roots = Roots(0));
     check(&[("HEAPCHECK_STOP", "ptrace,stack")], |o| o.stop = StopWays(0b110));
@@ -138,7 +138,7 @@ fn flags_of_lsan_keep_their_meaning() {
         o.leaks_max = Some(3);
         o.print_blocks = true;
     });
-    flags("use_tls=0,use_globals=0 use_registers=false", |o| o.roots = Roots(0b11_1100_0010));
+    flags("use_tls=0,use_globals=0 use_registers=false", |o| o.roots = Roots(0b111_1100_0010));
     flags("max_leaks=0:malloc_context_size=0", |o| (o.leaks_max, o.depth) = (None, 1));
     flags("malloc_context_size=30:malloc_context_size=256", |o| o.depth = 128);
     flags("detect_leaks=0", |o| o.detect_leaks = false);
@@ -204,13 +204,13 @@ fn a_bad_value_says_what_was_expected() {
     check_error(
         &[("HEAPCHECK_ROOTS", "all,-tsl")],
         "heapcheck: HEAPCHECK_ROOTS: 'all,-tsl' is not a list of names, each a kind of root\n\
-         heapcheck: hint: it can be globals, stacks, registers, tls, dtv, keys, pending, regions, maps or ends\n",
+         heapcheck: hint: it can be globals, stacks, registers, tls, dtv, keys, pending, regions, maps, ends or tags\n",
     );
     check_error(
         &[("HEAPCHECK_ROOTS", "global")],
         "heapcheck: HEAPCHECK_ROOTS: 'global' is not a list of names, each a kind of root\n\
          heapcheck: hint: did you mean 'globals'? it can be globals, stacks, registers, tls, dtv, keys, pending, \
-         regions, maps or ends\n",
+         regions, maps, ends or tags\n",
     );
     check_error(
         &[("LSAN_OPTIONS", "exitcode=x")],
