@@ -4,30 +4,20 @@
 //! Not as a part of this crate: it would get the flags of whatever profile it is used in, and what stands in for `malloc`
 //! should be the same code in every build. The folder `runtime` is that of heapcheck-rt's sources.
 
-// The tool uses the same file.
+// The tool uses the same files.
 #[allow(unreachable_pub)]
 #[path = "runtime/archive.rs"]
 mod archive;
+#[allow(unreachable_pub, dead_code)]
+#[path = "runtime/recipe.rs"]
+mod recipe;
 
+use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::{env, fs};
 
-/// As the tool compiles what it preloads. By LTO the object has all that it needs of core in itself: in a program that is
-/// linked by LTO nothing else of core is left to find.
-const FLAGS: &[&str] = &[
-    "--edition=2024",
-    "--crate-name=heapcheck",
-    "--crate-type=staticlib",
-    "-Clto=fat",
-    "-Copt-level=3",
-    "-Cpanic=abort",
-    "-Ccodegen-units=1",
-    "-Cllvm-args=-inline-threshold=40",
-    "--cap-lints=allow",
-    "--cfg=heapcheck_injected",
-    "--cfg=heapcheck_linked",
-];
+use recipe::Form;
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=build.rs");
@@ -62,24 +52,11 @@ fn build() -> Result<(), String> {
     let variable = |name: &str| env::var(name).map_err(|error| format!("{name}: {error}"));
     let (out, rustc, target) = (variable("OUT_DIR")?, variable("RUSTC")?, variable("TARGET")?);
     let runtime = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("runtime");
-    let whole = Path::new(&out).join("whole.a");
-    let output = Command::new(&rustc)
-        .args(FLAGS)
-        .args(["--target", &target])
-        .arg(format!("--remap-path-prefix={}=/heapcheck-rt", runtime.display()))
-        .arg(runtime.join("rt.rs"))
-        .arg("-o")
-        .arg(&whole)
-        .output()
-        .map_err(|error| format!("{rustc}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{rustc} says:\n{}", String::from_utf8_lossy(&output.stderr).trim_end()));
-    }
-    let bytes = fs::read(&whole).map_err(|error| format!("{}: {error}", whole.display()))?;
-    let object = archive::object_with(&bytes, "heapcheck_linked_malloc")
-        .ok_or_else(|| format!("{}: no object of ours in it", whole.display()))?;
+    let target = ["--target", &target].map(OsStr::new);
+    let object = Form::Linked.make(OsStr::new(&rustc), &runtime, Path::new(&out), &target)?;
+    let object = fs::read(&object).map_err(|error| format!("{}: {error}", object.display()))?;
     let bundle = Path::new(&out).join("libheapcheck_linked.a");
-    fs::write(&bundle, archive_of(object)).map_err(|error| format!("{}: {error}", bundle.display()))?;
+    fs::write(&bundle, archive_of(&object)).map_err(|error| format!("{}: {error}", bundle.display()))?;
     println!("cargo::rustc-cfg=heapcheck_fits");
     println!("cargo::rustc-link-search=native={out}");
     println!("cargo::rustc-link-lib=static=heapcheck_linked");

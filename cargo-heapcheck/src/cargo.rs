@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::{self, ScopedJoinHandle};
 
-use heapcheck_rt::sources::SOURCES;
-
 use crate::binary::{absolute, own};
 use crate::cargoconfig::CargoConfig;
 use crate::chain;
+use crate::compiler::{self, Compiler};
 use crate::complaint::Complaint;
 use crate::config::plan::{Flags, Plan};
 use crate::ending::Ending;
@@ -36,8 +35,6 @@ use crate::usher::{self, Runner};
 use crate::verdict::Verdict;
 use crate::why;
 use crate::wrapper;
-
-type Sources = &'static [(&'static str, &'static str)];
 
 /// What to test, and how.
 #[derive(Debug)]
@@ -129,20 +126,26 @@ impl Testing {
     /// Begins a run, and makes a cargo that works for it but has not been told what to do.
     pub(crate) fn prepare(&self) -> Result<Prepared, Complaint> {
         // Three questions to other programs, each of which takes its time to start.
-        let (version, home, config) = thread::scope(|scope| {
-            let version = scope.spawn(runtime::ask_version);
+        let named = compiler::named();
+        let usual = || Compiler::ask(named.clone().unwrap_or_else(|| "rustc".into()));
+        let (compiler, home, config) = thread::scope(|scope| {
+            let compiler = scope.spawn(usual);
             let config = scope.spawn(|| CargoConfig::ask(self.cargo_flags()));
             let home = self.home();
-            (answer_of(version), home, answer_of(config))
+            (answer_of(compiler), home, answer_of(config))
         });
-        let (version, home) = (version?, home?);
+        let compiler = match compiler::configured(&config).filter(|_| named.is_none()) {
+            Some(rustc) => Compiler::ask(rustc)?,
+            None => compiler?,
+        };
+        let home = home?;
         let plan = Plan::make(self.flags.clone(), &home.root(), |name| std::env::var(name).ok())?;
         let keeps_build = plan.general().keeps_build;
-        let runtime = runtime::find_or_build_for(&home, || Ok(version.clone()))?;
-        let run = Run::begin(&home)?;
-        let targets = self.targets(&version, &config);
+        let runtime = runtime::find_or_write(&home.path)?;
+        let targets = self.targets(compiler.host(), &config);
         let own = own()?;
-        let chain = chain::find(&config, &targets)?;
+        let chain = chain::find(&config, &compiler, &targets)?;
+        let run = Run::begin(&home)?;
         let is_linked = chain.may_be_static || targets.iter().any(|target| target.ends_with("-musl"));
         let mut handover = Handover::new(run.clone(), runtime, plan.clone(), chain);
         handover.shares_process = self.shares_process;
@@ -153,12 +156,12 @@ impl Testing {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         handover.send(&mut command)?;
         let usher = match self.verb.first() {
-            Some(verb) if verb == "nextest" => usher::runner(&handover, &home, &version, &own)?,
+            Some(verb) if verb == "nextest" => usher::runner(&handover, &home, &own)?,
             _ => None,
         };
         let runner = usher.unwrap_or_else(|| runner::of_tool(&own));
         if !keeps_build {
-            instrument(&mut command, &home, &version, &own, is_linked.then_some(SOURCES));
+            instrument(&mut command, &home, &compiler.version, &own, is_linked.then_some(runtime::KEY));
         }
         let runners = targets.iter().map(|target| runner_config(&config, target, &runner));
         let runners = runners.collect::<Result<_, _>>()?;
@@ -306,8 +309,7 @@ impl Testing {
     }
 
     /// The targets that are built for, and this machine.
-    fn targets(&self, version: &str, config: &CargoConfig) -> Vec<String> {
-        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    fn targets(&self, host: &str, config: &CargoConfig) -> Vec<String> {
         let configured = config.get(&["build", "target"]);
         let typed: Vec<String> =
             self.values_of("--target").map(|target| target.to_string_lossy().into_owned()).collect();
@@ -363,7 +365,7 @@ fn answer_of<T>(thread: ScopedJoinHandle<'_, T>) -> T {
 
 /// Makes cargo build with our flags, into a folder of their own: cargo does not see that a wrapper adds flags.
 /// Nor does it see that the runtime is linked in.
-fn instrument(command: &mut Command, home: &Home, version: &str, own: &Path, linked: Option<Sources>) {
+fn instrument(command: &mut Command, home: &Home, version: &str, own: &Path, linked: Option<&str>) {
     let mut hasher = DefaultHasher::new();
     (wrapper::FLAGS, wrapper::DEBUG_INFO, version, linked).hash(&mut hasher);
     let name = format!("build-{:016x}", hasher.finish());

@@ -10,19 +10,23 @@ use std::process::Command;
 use cargo_platform::{Cfg, CfgExpr};
 
 use crate::cargoconfig::{CargoConfig, Entry, resolved};
+use crate::compiler::Compiler;
 use crate::complaint::Complaint;
 use crate::handover::Chain;
-use crate::runtime;
 
 /// The feature of targets that makes programs static.
 const STATIC: &str = "crt-static";
 
 /// Finds them, for a build for these targets.
-pub(crate) fn find(config: &CargoConfig, targets: &[String]) -> Result<Chain, Complaint> {
+pub(crate) fn find(
+    config: &CargoConfig,
+    compiler: &Compiler,
+    targets: &[String],
+) -> Result<Chain, Complaint> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut runners = BTreeMap::new();
     for target in targets {
-        runners.insert(target.clone(), runner(config, target)?);
+        runners.insert(target.clone(), runner(config, compiler, target)?);
     }
     // An empty variable is how a person turns the configured wrapper off.
     let configured = config.get(&["build", "rustc-wrapper"]);
@@ -38,7 +42,7 @@ pub(crate) fn find(config: &CargoConfig, targets: &[String]) -> Result<Chain, Co
 }
 
 /// The runner of a target; no words where there is none.
-fn runner(config: &CargoConfig, target: &str) -> Result<Vec<String>, Complaint> {
+fn runner(config: &CargoConfig, compiler: &Compiler, target: &str) -> Result<Vec<String>, Complaint> {
     let configured = config.get(&["target", target, "runner"]);
     let named = std::env::var(runner_variable(target)).ok().filter(|words| !words.trim().is_empty());
     match (configured, named) {
@@ -55,7 +59,7 @@ fn runner(config: &CargoConfig, target: &str) -> Result<Vec<String>, Complaint> 
     if all.is_empty() {
         return Ok(Vec::new());
     }
-    let facts = facts_of(target)?;
+    let facts = facts_of(compiler, target)?;
     let mut fitting = all.into_iter().filter(|(cfg, _)| CfgExpr::matches_key(cfg, &facts));
     match (fitting.next(), fitting.next()) {
         (Some((first, one)), Some((second, other))) => Err(Complaint::usage(format!(
@@ -70,9 +74,9 @@ fn runner(config: &CargoConfig, target: &str) -> Result<Vec<String>, Complaint> 
 }
 
 /// What the compiler says of a target (`rustc --print=cfg`).
-fn facts_of(target: &str) -> Result<Vec<Cfg>, Complaint> {
-    let rustc = runtime::rustc();
-    let output = Command::new(&rustc).args(["--print=cfg", "--target", target]).output();
+fn facts_of(compiler: &Compiler, target: &str) -> Result<Vec<Cfg>, Complaint> {
+    let rustc = &compiler.rustc;
+    let output = Command::new(rustc).args(["--print=cfg", "--target", target]).output();
     let failed = |why: &str| {
         Complaint::no_verdict(format!("cannot ask `{}` about the target {target}: {why}", rustc.display()))
     };

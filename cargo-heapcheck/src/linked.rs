@@ -21,8 +21,10 @@ pub(crate) fn added(
     is_rustdoc: bool,
 ) -> Result<Vec<OsString>, Complaint> {
     let line = Line { arguments };
-    let Some(target) = static_target(line, is_rustdoc) else { return Ok(Vec::new()) };
-    let object = runtime::find_or_build_object(&handover.run.home(), &target)?;
+    if !links_static(line, is_rustdoc) {
+        return Ok(Vec::new());
+    }
+    let object = runtime::find_or_write_object(&handover.run.home())?;
     let mut linked = vec![object.into_os_string()];
     linked.extend(wrapped::linker_arguments().map(OsString::from));
     // rustc names libc before the object, which needs more of it.
@@ -35,8 +37,8 @@ pub(crate) fn added(
     Ok(linked.into_iter().map(as_flag).collect())
 }
 
-/// The target, when a static program for it is linked.
-fn static_target(line: Line, is_rustdoc: bool) -> Option<String> {
+/// Whether a static program is linked, for a target that the runtime knows.
+fn links_static(line: Line, is_rustdoc: bool) -> bool {
     // Without a type it is a program: cargo compiles a test with a harness of its own like that.
     let crate_types = line.values("--crate-type");
     let is_program =
@@ -47,7 +49,7 @@ fn static_target(line: Line, is_rustdoc: bool) -> Option<String> {
         || line.is_build_script()
         || line.has_pair("--crate-type", "proc-macro")
     {
-        return None;
+        return false;
     }
     let target = line.values("--target").pop();
     let is_musl = target.as_ref().is_some_and(|target| target.ends_with("-linux-musl"));
@@ -60,8 +62,8 @@ fn static_target(line: Line, is_rustdoc: bool) -> Option<String> {
         None => is_musl,
     };
     // Without a name the target is the machine's own.
-    let target = target.unwrap_or_else(|| "x86_64-unknown-linux-gnu".to_string());
-    (is_static && target.starts_with(ARCHITECTURE) && target.contains("-linux-")).then_some(target)
+    let is_known = target.is_none_or(|target| target.starts_with(ARCHITECTURE) && target.contains("-linux-"));
+    is_static && is_known
 }
 
 #[cfg(test)]
@@ -70,25 +72,24 @@ mod tests {
 
     #[test]
     fn static_programs_are_told_from_the_rest() {
-        let check = |line: &str, expected: Option<&str>| {
+        let check = |line: &str, expected: bool| {
             let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            assert_eq!(static_target(Line { arguments: &arguments }, false).as_deref(), expected, "{line}");
+            assert_eq!(links_static(Line { arguments: &arguments }, false), expected, "{line}");
         };
-        let (musl, gnu) = (Some("x86_64-unknown-linux-musl"), Some("x86_64-unknown-linux-gnu"));
-        check("rustc --crate-name a --test --target x86_64-unknown-linux-musl", musl);
-        check("rustc --crate-name a --crate-type bin --target=x86_64-unknown-linux-musl", musl);
-        check("rustc --crate-name a --crate-type lib --target x86_64-unknown-linux-musl", None);
+        check("rustc --crate-name a --test --target x86_64-unknown-linux-musl", true);
+        check("rustc --crate-name a --crate-type bin --target=x86_64-unknown-linux-musl", true);
+        check("rustc --crate-name a --crate-type lib --target x86_64-unknown-linux-musl", false);
         check(
             "rustc --crate-name a --test --target x86_64-unknown-linux-musl -Ctarget-feature=-crt-static",
-            None,
+            false,
         );
-        check("rustc --crate-name a --cfg test --target x86_64-unknown-linux-musl", musl);
-        check("rustc --crate-name ___ --target x86_64-unknown-linux-musl", None);
-        check("rustc -vV --target x86_64-unknown-linux-musl", None);
-        check("rustc --crate-name a --test", None);
-        check("rustc --crate-name a --test -C target-feature=+avx2,+crt-static", gnu);
-        check("rustc --crate-name a --test -Ctarget-feature=+crt-static -Ctarget-feature=-crt-static", None);
-        check("rustc --crate-name build_script_build --crate-type bin -Ctarget-feature=+crt-static", None);
-        check("rustc --crate-name a --test --target aarch64-unknown-linux-musl", None);
+        check("rustc --crate-name a --cfg test --target x86_64-unknown-linux-musl", true);
+        check("rustc --crate-name ___ --target x86_64-unknown-linux-musl", false);
+        check("rustc -vV --target x86_64-unknown-linux-musl", false);
+        check("rustc --crate-name a --test", false);
+        check("rustc --crate-name a --test -C target-feature=+avx2,+crt-static", true);
+        check("rustc --crate-name a --test -Ctarget-feature=+crt-static -Ctarget-feature=-crt-static", false);
+        check("rustc --crate-name build_script_build --crate-type bin -Ctarget-feature=+crt-static", false);
+        check("rustc --crate-name a --test --target aarch64-unknown-linux-musl", false);
     }
 }

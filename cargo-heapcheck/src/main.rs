@@ -54,6 +54,7 @@ mod trial;
 mod together;
 mod runner;
 mod cargoconfig;
+mod compiler;
 mod chain;
 mod cargo;
 mod shells;

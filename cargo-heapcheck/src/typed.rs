@@ -73,7 +73,7 @@ enum Verb {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
         program: Vec<OsString>,
     },
-    /// Build the runtime if need be, and print its path
+    /// Print the path of the runtime, for whoever preloads it by hand
     Runtime {
         /// The package below whose target folder it lies
         #[arg(long, value_name = "PATH")]
@@ -340,7 +340,7 @@ impl Typed {
                 let home = Home::find(None)?;
                 let flags = check.flags(stacks, false);
                 let plan = Plan::make(flags, &home.root(), |name| std::env::var(name).ok())?;
-                let runtime = runtime::find_or_build(&home)?;
+                let runtime = runtime::find_or_write(&home.path)?;
                 let outputs = outputs.on_github(|name| std::env::var_os(name));
                 Exec { home, runtime, plan, asked: look.asked(), outputs, program, arguments }.act()
             }
@@ -349,7 +349,7 @@ impl Typed {
             }
             Verb::Runtime { manifest_path } => {
                 let home = Home::find(manifest_path.as_ref())?;
-                println!("{}", runtime::find_or_build(&home)?.display());
+                println!("{}", runtime::find_or_write(&home.path)?.display());
                 Ok(Ending::Clean.code())
             }
             Verb::Report(flags) => flags.act(),

@@ -1,6 +1,6 @@
 #![forbid(unsafe_code)]
 //! The usher, which takes the tool's place in front of each test under nextest, and hands over to the tool whatever is not
-//! a test that passes and is clean. It is built as the runtime is, and finds what it must know in the folder of the run.
+//! a test that passes and is clean. It finds what it must know in the folder of the run.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -22,15 +22,10 @@ const FILE: &str = "errand";
 pub(crate) type Runner = [OsString; 2];
 
 /// The usher as the runner for a run, where what was set is the same for all tests, and ordinary.
-pub(crate) fn runner(
-    handover: &Handover,
-    home: &Home,
-    version: &str,
-    tool: &Path,
-) -> Result<Option<Runner>, Complaint> {
+pub(crate) fn runner(handover: &Handover, home: &Home, tool: &Path) -> Result<Option<Runner>, Complaint> {
     let Some(variables) = handover.of_all_tests() else { return Ok(None) };
     // Without it the tool does everything itself.
-    let Ok(usher) = runtime::find_or_build_usher(home, version) else { return Ok(None) };
+    let Ok(usher) = runtime::find_or_write_usher(&home.path) else { return Ok(None) };
     let path = handover.run.path.join(FILE);
     if [&usher, &path].into_iter().any(|path| path.to_string_lossy().contains(char::is_whitespace)) {
         // Where a person has set a runner as a string, cargo takes no other kind beside it, and parts it at blanks.

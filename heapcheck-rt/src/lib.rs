@@ -95,10 +95,10 @@
 
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
-pub mod sources;
+pub mod archive;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
-pub mod archive;
+pub mod recipe;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
 pub mod wrapped;

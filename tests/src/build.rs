@@ -2,28 +2,17 @@
 //! Builds the runtime and the cases, with the compilers that a person would use: the rustc of this cargo, `cc`, `c++`.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use heapcheck_rt::{archive, wrapped};
+use heapcheck_rt::recipe::Form;
+use heapcheck_rt::wrapped;
 
 use crate::case::Case;
 use crate::shelf::{Shelf, run_compiler};
 
-/// The flags of the runtime, however it comes into a program. The tool uses the same.
-const RUNTIME_FLAGS: &[&str] = &[
-    "--edition=2024",
-    "--crate-name=heapcheck",
-    "-Copt-level=3",
-    "-Cpanic=abort",
-    "-Cllvm-args=-inline-threshold=40",
-    "--cfg=heapcheck_injected",
-];
-
-const PRELOAD_FLAGS: &[&str] = &["--crate-type=cdylib", "-Ccodegen-units=3"];
-const LINKED_FLAGS: &[&str] =
-    &["--crate-type=staticlib", "-Clto=fat", "-Ccodegen-units=1", "--cfg=heapcheck_static"];
 const MUSL: &str = "--target=x86_64-unknown-linux-musl";
 
 /// What C and C++ cases are built with, before their own flags.
@@ -86,14 +75,13 @@ pub fn corpus() -> PathBuf {
 
 /// Builds the object that is preloaded, from the sources in this repository.
 pub fn build_runtime(shelf: &Shelf, toolchain: &Toolchain) -> Result<PathBuf, String> {
-    compile_runtime(shelf, toolchain, "libheapcheck.so", PRELOAD_FLAGS)
+    compile_runtime(shelf, toolchain, Form::Preloaded)
 }
 
 /// The toolchain that links the runtime into static C and C++ programs. There no Rust program brings along the core
 /// library and a panic handler, so the object has its own handler and core is linked too.
 pub fn link_into_c(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, String> {
-    let object =
-        compile_runtime(shelf, machine, "heapcheck.o", &[LINKED_FLAGS, &["--cfg=heapcheck_alone"]].concat())?;
+    let object = compile_runtime(shelf, machine, Form::StaticAlone)?;
     let mut toolchain = machine.clone();
     toolchain.c_flags.extend(["-static".to_string(), object.to_string_lossy().into_owned()]);
     toolchain.c_flags.extend(wraps(&object)?);
@@ -111,11 +99,11 @@ pub fn link_into_c(shelf: &Shelf, machine: &Toolchain) -> Result<Toolchain, Stri
 
 /// The toolchain that links the runtime into static Rust programs of one libc.
 pub fn link_into_rust(shelf: &Shelf, machine: &Toolchain, libc: Libc) -> Result<Toolchain, String> {
-    let (name, target) = match libc {
-        Libc::Musl => ("heapcheck-musl.o", &[MUSL][..]),
-        Libc::Glibc => ("heapcheck-glibc.o", &[][..]),
+    let target = match libc {
+        Libc::Musl => &[MUSL][..],
+        Libc::Glibc => &[][..],
     };
-    let object = compile_runtime(shelf, machine, name, &[LINKED_FLAGS, target].concat())?;
+    let object = compile_runtime(shelf, machine, Form::Static)?;
     let mut toolchain = machine.clone();
     let linked = std::iter::once(object.to_string_lossy().into_owned()).chain(wraps(&object)?);
     toolchain.rust_flags.extend(target.iter().map(|flag| (*flag).to_string()));
@@ -152,27 +140,16 @@ fn wraps(object: &Path) -> Result<impl Iterator<Item = String>, String> {
     }
 }
 
-fn compile_runtime(
-    shelf: &Shelf,
-    toolchain: &Toolchain,
-    name: &str,
-    flags: &[&str],
-) -> Result<PathBuf, String> {
+fn compile_runtime(shelf: &Shelf, toolchain: &Toolchain, form: Form) -> Result<PathBuf, String> {
     let folder = repository().join("heapcheck-rt/src");
-    let root = folder.join("rt.rs");
-    if !root.exists() {
+    if !folder.join("rt.rs").exists() {
         return Err("heapcheck-rt/src/rt.rs is not there".to_string());
     }
-    let files = read_files(&folder)?;
-    shelf.find_or_build(name, (files, RUNTIME_FLAGS, flags, &toolchain.rustc), |place| {
-        let mut command = Command::new(&toolchain.rustc);
-        run_compiler(command.args(RUNTIME_FLAGS).args(flags).arg(&root).arg("-o").arg(place))?;
-        if !flags.contains(&"--crate-type=staticlib") {
-            return Ok(());
-        }
-        let whole = fs::read(place).map_err(|error| format!("{}: {error}", place.display()))?;
-        let object = archive::object_with(&whole, "__wrap_malloc").ok_or("no object of the runtime")?;
-        fs::write(place, object).map_err(|error| format!("{}: {error}", place.display()))
+    let ingredients = (read_files(&folder)?, form, &toolchain.rustc);
+    shelf.find_or_build(form.file(), ingredients, |place| {
+        let workshop = place.parent().ok_or("the shelf gives no folder")?;
+        let made = form.make(OsStr::new(&toolchain.rustc), &folder, workshop, &[])?;
+        if made == place { Ok(()) } else { Err(format!("{} is not where it belongs", made.display())) }
     })
 }
 

@@ -117,14 +117,21 @@ fn bad_input_is_told_with_the_next_step() {
     );
     let mut command = fixture.command("exec -- true");
     fixture.check_command("mode_of_environment", "exec -- true", command.env("HEAPCHECK", "gentle"));
-    let mut command = fixture.command("runtime");
-    command.env_remove("HEAPCHECK_RT").env("RUSTC", "./no-such-rustc");
-    fixture.check_command("no_compiler", "runtime", &mut command);
-    let mut command = fixture.command("runtime");
-    command.env_remove("HEAPCHECK_RT").env("RUSTC", "./rustc.sh");
-    fixture.check_command("compiler_too_old", "runtime", &mut command);
+    let mut command = fixture.command("test");
+    fixture.check_command("no_compiler", "test", command.env("RUSTC", "./no-such-rustc"));
     let mut command = fixture.command("runtime");
     fixture.check_command("missing_runtime", "runtime", command.env("HEAPCHECK_RT", "/no/such.so"));
+}
+
+#[test]
+fn a_program_is_checked_where_no_compiler_is() {
+    let fixture = Fixture::new("programs");
+    compile(&fixture, "leaks.c", &[]);
+    let mut command = fixture.command("exec -- ./leaks");
+    let output = command.env_remove("HEAPCHECK_RT").env("PATH", "").env("RUSTC", "./none").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(23), "{stderr}");
+    assert!(!stderr.contains("rustc"), "{stderr}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! checked.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::SystemTime;
@@ -139,6 +140,36 @@ fn flags_of_rustc_arrive_from_wherever_they_are_set() {
     check(&fixture, "", &[("RUSTFLAGS", variable)], &expected("rustflags"));
     let both = [("RUSTFLAGS", variable), ("CARGO_ENCODED_RUSTFLAGS", encoded)];
     check(&fixture, "", &both, &expected("encoded"));
+}
+
+#[test]
+fn the_compiler_that_is_configured_is_the_one_that_is_asked() {
+    let fixture = world("[build]\nrustc = 'tools/rustc'");
+    let sysroot = Command::new("rustc").arg("--print=sysroot").output().unwrap();
+    let real = format!("{}/bin/rustc", text(&sysroot.stdout).trim());
+    let program = |name: &str, script: &str| {
+        let path = fixture.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("tools/rustc", &format!("exec '{real}' \"$@\""));
+    program("first/rustc", "echo 'error: nobody asked for this compiler' >&2; exit 1");
+    let first = fixture.path().join("first").into_os_string().into_string().unwrap();
+    let path = format!("{first}:{}", std::env::var("PATH").unwrap());
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = fixture.command("run -q");
+        command.current_dir(fixture.path().join("src")).env("PATH", &path).envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, stderr) = run(&[]);
+    assert_eq!(code, Some(23), "{stderr}");
+    configure(&fixture, "");
+    let (code, stderr) = run(&[("CARGO_BUILD_RUSTC", "../tools/rustc")]);
+    assert_eq!(code, Some(23), "{stderr}");
+    let (code, stderr) = run(&[]);
+    assert!(code == Some(70) && stderr.contains("nobody asked for this compiler"), "{code:?} {stderr}");
 }
 
 #[test]

@@ -16,7 +16,6 @@ fn the_repository_is_tidy() {
     let checks = [
         staircase::staircase,
         staircase::stray_files,
-        staircase::embedded_sources,
         rooms::file_heads,
         rooms::unsafe_rooms,
         rooms::statics,

@@ -1,6 +1,5 @@
 #![forbid(unsafe_code)]
-//! No knots: inside a crate the `mod` lines stand bottom-up, and a module names only modules above it. Following the same
-//! lines also tells what the injected object is compiled from, so the list of embedded sources is held to it here.
+//! No knots: inside a crate the `mod` lines stand bottom-up, and a module names only modules above it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,8 +24,6 @@ struct Module {
     children: Vec<String>,
     /// Whether only unit tests have it.
     test: bool,
-    /// Whether the injected object has it.
-    injected: bool,
 }
 
 /// A `mod x;` line with the attributes above it.
@@ -64,8 +61,8 @@ pub(crate) fn mod_lines(text: &str) -> Vec<ModLine> {
 /// Follows the `mod` lines from the crate root `root`. A root that does not exist has no modules.
 fn modules_of(tree: &Tree, root: &str) -> Vec<Module> {
     let mut modules = Vec::new();
-    let mut open = vec![(Vec::new(), root.to_string(), false, true)];
-    while let Some((path, file, test, injected)) = open.pop() {
+    let mut open = vec![(Vec::new(), root.to_string(), false)];
+    while let Some((path, file, test)) = open.pop() {
         let Some(text) = tree.text(&file) else { continue };
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", &file));
         let below = match name {
@@ -79,15 +76,8 @@ fn modules_of(tree: &Tree, root: &str) -> Vec<Module> {
                 None => vec![format!("{below}/{}.rs", line.name), format!("{below}/{}/mod.rs", line.name)],
             };
             let line_test = test || line.attributes.contains("#[cfg(test)]");
-            let line_injected =
-                injected && !line_test && !line.attributes.contains("not(heapcheck_injected)");
             if let Some(found) = candidates.into_iter().find(|c| tree.text(c).is_some()) {
-                open.push((
-                    [path.clone(), vec![line.name.clone()]].concat(),
-                    found,
-                    line_test,
-                    line_injected,
-                ));
+                open.push(([path.clone(), vec![line.name.clone()]].concat(), found, line_test));
             }
         }
         modules.push(Module {
@@ -95,7 +85,6 @@ fn modules_of(tree: &Tree, root: &str) -> Vec<Module> {
             file,
             children: lines.into_iter().map(|line| line.name).collect(),
             test,
-            injected,
         });
     }
     modules
@@ -220,32 +209,6 @@ pub(crate) fn staircase(tree: &Tree) -> Vec<String> {
     complaints.into_iter().collect()
 }
 
-/// `sources.rs` embeds exactly what the injected object and the usher are compiled from.
-pub(crate) fn embedded_sources(tree: &Tree) -> Vec<String> {
-    let list = "heapcheck-rt/src/sources.rs";
-    let Some(text) = tree.text(list) else { return Vec::new() };
-    let mut needed = BTreeSet::new();
-    let roots = ["heapcheck-rt/src/rt.rs", "heapcheck-rt/src/usher.rs"];
-    let modules = roots.into_iter().flat_map(|root| modules_of(tree, root));
-    for module in modules.filter(|module| module.injected) {
-        let folder = module.file.rsplit_once('/').map_or("", |(folder, _)| folder).to_string();
-        let code = product_code(tree.text(&module.file).unwrap_or_default());
-        needed.extend(included(&code).into_iter().map(|name| format!("{folder}/{name}")));
-        needed.insert(module.file);
-    }
-    let embedded: BTreeSet<String> =
-        included(text).into_iter().map(|name| format!("heapcheck-rt/src/{name}")).collect();
-    let missing = needed.difference(&embedded).map(|file| format!("{list}: {file} is missing"));
-    let surplus =
-        embedded.difference(&needed).map(|file| format!("{list}: {file} is not part of the object"));
-    missing.chain(surplus).collect()
-}
-
-fn included(code: &str) -> Vec<String> {
-    let after = code.split("include_str!(\"").skip(1).chain(code.split("include!(\"").skip(1));
-    after.filter_map(|rest| Some(rest.split_once('"')?.0.to_string())).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,27 +262,5 @@ mod tests {
         let tree =
             Tree::of(&[("macros/src/lib.rs", "mod a;\n"), ("macros/src/a.rs", ""), ("macros/src/b.rs", "")]);
         assert_complaints(stray_files(&tree), &["macros/src/b.rs"]);
-    }
-
-    #[test]
-    fn the_list_of_embedded_sources_is_exact() {
-        let tree = Tree::of(&[
-            (
-                "heapcheck-rt/src/rt.rs",
-                "mod a;\nmod b;\n#[cfg(not(heapcheck_injected))]\npub mod d;\n#[cfg(test)]\nmod e;\n",
-            ),
-            ("heapcheck-rt/src/d.rs", ""),
-            ("heapcheck-rt/src/e.rs", ""),
-            ("heapcheck-rt/src/a.rs", "global_asm!(include_str!(\"a.s\"));\n"),
-            ("heapcheck-rt/src/b/mod.rs", ""),
-            (
-                "heapcheck-rt/src/sources.rs",
-                "include_str!(\"rt.rs\") include_str!(\"a.rs\") include_str!(\"c.rs\")",
-            ),
-        ]);
-        assert_complaints(
-            embedded_sources(&tree),
-            &["b/mod.rs is missing", "a.s is missing", "c.rs is not part"],
-        );
     }
 }
