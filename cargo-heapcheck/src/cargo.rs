@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::thread::{self, ScopedJoinHandle};
 
 use crate::binary::{absolute, own};
@@ -92,6 +92,10 @@ impl Testing {
         }
         if !status.success() && self.verb[0] == "nextest" && !has_nextest() {
             eprintln!("hint: `cargo install --locked cargo-nextest` installs it");
+        }
+        if interrupted.is_none() && self.is_refused(&run, status) {
+            run.forget(&home);
+            return Ok(Ending::Usage.code());
         }
         if let Some(pattern) = plan.why.as_deref().filter(|_| !why::was_answered(&run)) {
             eprint!("{}", why::no_match(pattern));
@@ -190,6 +194,15 @@ impl Testing {
     fn cargo_flags(&self) -> &[OsString] {
         let end = self.arguments.iter().position(|argument| argument == "--").unwrap_or(self.arguments.len());
         &self.arguments[..end]
+    }
+
+    /// Whether the line that was typed was not understood, and so nothing was run. Cargo tells by its code that it does
+    /// not know a flag; other failures end it with another one.
+    fn is_refused(&self, run: &Run, status: ExitStatus) -> bool {
+        let of_flags = if self.verb[0] == "nextest" { 2 } else { 1 };
+        (status.code() == Some(of_flags) || run.is_refused())
+            && run.units().is_empty()
+            && tally::read(run).is_empty()
     }
 
     /// Whether something is to be run, not only built or listed.

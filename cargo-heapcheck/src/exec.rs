@@ -64,8 +64,10 @@ impl Exec {
         // The program may be told to end; what is known of it is told all the same.
         let _interrupts = Interrupts::catch().map_err(|error| cannot_run(&path.to_string_lossy(), &error))?;
         let ended = child::run(&mut command, settings.timeout);
-        let Ended { pid, status, is_timed_out, took } =
-            ended.map_err(|error| cannot_run(&path.to_string_lossy(), &error))?;
+        let Ended { pid, status, is_timed_out, took } = ended.map_err(|error| {
+            run.forget(&self.home);
+            cannot_run(&path.to_string_lossy(), &error)
+        })?;
         let records = unit.read_records()?;
         let verdict = match (is_timed_out, settings.is_checked) {
             (true, _) => Verdict::TimedOut,

@@ -324,11 +324,16 @@ pub(crate) fn explain_run(run: &Run, symbols: &mut Symbols) -> Result<Vec<Explai
     }
     for Entry { program, test, verdict, took_ms } in tally::read(run) {
         let output = printed::read(run, &program, &test).filter(|_| !verdict.is_fine());
+        let has_failed = matches!(verdict, Verdict::Failed | Verdict::TimedOut);
         let at = places.get(&(program.clone(), test.clone())).copied().unwrap_or_else(|| {
             // Of tests without records only the tally knows.
-            explained.push(Explained::without_records(program, test, verdict));
+            explained.push(Explained::without_records(program, test, verdict.clone()));
             explained.len() - 1
         });
+        if has_failed {
+            // Its records may show leaks besides.
+            explained[at].verdict = verdict;
+        }
         (explained[at].took_ms, explained[at].output) = (took_ms, output);
     }
     Ok(explained)

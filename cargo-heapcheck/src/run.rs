@@ -28,6 +28,8 @@ const NAME_FILE: &str = "name";
 const WHOLE_FILE: &str = "whole";
 /// The file that says that something was.
 const LEFT_OUT_FILE: &str = "left-out";
+/// The file that says that a harness was asked for what it can't do.
+const REFUSED_FILE: &str = "refused";
 const RECORD_END: &str = "hcr";
 /// How folders end whose records belong to many units.
 const WHOLE_END: &str = ".whole";
@@ -56,6 +58,27 @@ impl Run {
         }
         point_to(&path, home);
         Ok(Self { path })
+    }
+
+    /// Takes it back: nothing was run, and the one before it is the last again.
+    pub(crate) fn forget(&self, home: &Home) {
+        // One that stays is empty, and says that nothing is known.
+        let _ = fs::remove_dir_all(&self.path);
+        match Self::last_below(&home.path) {
+            Some(before) => point_to(&before.path, home),
+            None => drop(fs::remove_file(self.link())),
+        }
+    }
+
+    /// Remembers that a harness was asked for what it can't do.
+    pub(crate) fn refuse(&self) {
+        // Without the note the tests count as failed.
+        let _ = fs::write(self.path.join(REFUSED_FILE), "");
+    }
+
+    /// Whether one was.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.path.join(REFUSED_FILE).exists()
     }
 
     /// The name by which it can be found as long as no other run has begun.

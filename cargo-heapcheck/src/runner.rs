@@ -73,30 +73,33 @@ pub(crate) fn act(line: &[OsString], left: Option<Left>) -> Result<u8, Complaint
         usher::note_libtest(&handover.run, &program);
     }
     if binary == Binary::Program {
-        return run_once(&handover, &program, None, arguments);
+        return run_once(&handover, &program, What::Program, arguments);
     }
     if binary == Binary::Doctest {
         if doctestnames::of_merged(&program).is_some() {
             let error = handover.merged(&program, &target, &own()?).args(arguments).exec();
             return Err(Complaint::file("run", &program, &error));
         }
-        return run_once(&handover, &program, Some(&doctestnames::of_single(&program)), arguments);
+        return run_once(&handover, &program, What::Doctest(&doctestnames::of_single(&program)), arguments);
     }
     let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
     // What cargo says of a harness that ends with another status is of no use here.
-    let asked = Asked::read(&texts).map_err(|complaint| Complaint { ending: Ending::Failed, ..complaint })?;
+    let asked = Asked::read(&texts).map_err(|complaint| {
+        handover.run.refuse();
+        Complaint { ending: Ending::Failed, ..complaint }
+    })?;
     if asked.is_for_harness {
         let mut command = handover.command(&program);
         let error = command.args(arguments).exec();
         return Err(Complaint::file("run", &program, &error));
     }
     if asked.is_bench {
-        return run_once(&handover, &program, None, arguments);
+        return run_once(&handover, &program, What::Program, arguments);
     }
     if handover.shares_process {
         if binary == Binary::Mimic {
             // Its threads run many tests each: what they lose is the binary's.
-            return run_once(&handover, &program, None, arguments);
+            return run_once(&handover, &program, What::Harness, arguments);
         }
         return together::run(&Harness { handover, program, binary, asked }, &texts);
     }
@@ -120,7 +123,7 @@ pub(crate) fn act_on_merged(arguments: &[OsString]) -> Result<u8, Complaint> {
     handover.choose_runner(&target);
     let names = doctestnames::of_merged(&program).unwrap_or_default();
     let name = names.get(number).cloned().unwrap_or_else(|| format!("doctest {number}"));
-    run_once(&handover, &program, Some(&name), arguments)
+    run_once(&handover, &program, What::Doctest(&name), arguments)
 }
 
 /// The one test that nextest asks for; it shows what is printed.
@@ -228,13 +231,27 @@ fn outcome(harness: &Harness, name: &str, told: Result<Told, Complaint>) -> Resu
     Err(format!("{output}{gap}{}{}", told.text, told.why).into())
 }
 
-/// A program that is no harness: `cargo run`, an example, a bench, a test with its own `main`, a doctest, which has a name.
+/// What is run once, as it was called.
+#[derive(Clone, Copy)]
+enum What<'w> {
+    /// What is no harness: `cargo run`, an example, a bench, a test with its own `main`.
+    Program,
+    /// All tests of a harness in one process, of which nobody knows which thread runs which.
+    Harness,
+    /// A doctest of this name.
+    Doctest(&'w str),
+}
+
 fn run_once(
     handover: &Handover,
     program: &Path,
-    doctest: Option<&str>,
+    what: What<'_>,
     arguments: &[OsString],
 ) -> Result<u8, Complaint> {
+    let doctest = match what {
+        What::Doctest(name) => Some(name),
+        What::Program | What::Harness => None,
+    };
     let settings = handover.settings(program, doctest.unwrap_or_default());
     let unit = handover.run.add_unit(&format!("{:07}", std::process::id()), program, doctest)?;
     let mut command = handover.command(program);
@@ -281,6 +298,10 @@ fn run_once(
     match explained.verdict {
         Verdict::Leaked | Verdict::None(_) => {
             profile::write_unit(&handover.run, &explained);
+            let _ = write!(std::io::stderr(), "\n{}", human::render(&explained, handover.asked.on_stderr()));
+        }
+        // One of its tests has failed; others may have leaked.
+        Verdict::Failed if matches!(what, What::Harness) && !explained.leaks.is_empty() => {
             let _ = write!(std::io::stderr(), "\n{}", human::render(&explained, handover.asked.on_stderr()));
         }
         Verdict::TimedOut => {

@@ -2,6 +2,8 @@
 //! The flags of cargo and of libtest, on both sides of `--`, in all their spellings: what each does, and what is said of one
 //! that is wrong.
 
+use std::process::Command;
+
 use heapcheck_tests::fixture::Fixture;
 
 struct Seen {
@@ -108,6 +110,44 @@ fn a_flag_that_cannot_be_obeyed_is_told() {
     }
     fixture.check("two_folders", "test --lib --target-dir a --target-dir=b");
     fixture.check("no_test_fits", "test --lib no_such_test");
+}
+
+#[test]
+fn a_line_that_is_not_understood_leaves_the_last_run() {
+    let fixture = Fixture::new("kinds");
+    // Nothing was run before: then nothing is there afterwards.
+    assert_eq!(run(&fixture, "test --frobnicate").code, Some(2));
+    let seen = run(&fixture, "report");
+    assert!(seen.code == Some(2) && seen.stderr.contains("there is no run below"), "{}", seen.stderr);
+    assert_eq!(run(&fixture, "test --lib -- --exact tests::leaks").code, Some(23));
+    let last = fixture.path().join("target/heapcheck/last");
+    let before = last.canonicalize().unwrap();
+    let mut lines = vec![
+        "test --frobnicate",
+        "test --lib -- --frobnicate",
+        "bench --frobnicate",
+        "run --frobnicate",
+        "test --lib --mode gentle",
+        "test --lib --target no-such-machine --frobnicate",
+        "exec -- ./Cargo.toml",
+    ];
+    let nextest = Command::new("cargo").args(["nextest", "--version"]).output();
+    match nextest.is_ok_and(|output| output.status.success()) {
+        true => lines.push("nextest run --frobnicate"),
+        false => eprintln!("skipped: cargo-nextest is not installed"),
+    }
+    for line in lines {
+        let seen = run(&fixture, line);
+        assert_eq!(seen.code, Some(2), "{line}: {}", seen.stderr);
+        assert_eq!(last.canonicalize().unwrap(), before, "{line}");
+        let report = run(&fixture, "report");
+        assert!(
+            report.code == Some(23) && report.stdout.contains("tests::leaks"),
+            "{line}: {}",
+            report.stdout
+        );
+    }
+    assert_eq!(before.parent().unwrap().read_dir().unwrap().count(), 1);
 }
 
 #[test]

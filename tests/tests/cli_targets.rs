@@ -44,6 +44,25 @@ fn libraries_programs_examples_benchmarks_macros_and_harnesses() {
 }
 
 #[test]
+fn a_harness_that_fails_by_itself_tells_its_leaks_besides() {
+    let fixture = Fixture::new("targets");
+    let mut command = fixture.command("test --test mimic --isolation=none");
+    let output = command.env("FAILS", "as asked").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(101), "{stderr}");
+    for line in
+        ["7,007 bytes", "heapcheck: `mimic` failed", "heapcheck: 1 program checked: 0 clean, 1 failed"]
+    {
+        assert!(stderr.contains(line), "no `{line}` in {stderr}");
+    }
+    let report = fixture.command("report --format json").output().unwrap();
+    assert_eq!(report.status.code(), Some(101));
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(report["programs"][0]["outcome"], "failed", "{report:#}");
+    assert_eq!(report["leaks"][0]["bytes"], 7007, "{report:#}");
+}
+
+#[test]
 fn dynamic_libraries_and_a_dynamic_std() {
     let fixture = Fixture::new("targets");
     let leaks = [("leaks_in_dylib", "7,009"), ("leaks_through_dylib", "7,010")];
