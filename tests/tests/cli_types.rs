@@ -96,7 +96,7 @@ fn run(arguments: &str, environment: &[(&str, &str)]) -> Score {
             claim.blocks.iter().map(|(name, blocks)| found.blocks.get(name).unwrap_or(&0).min(blocks));
         score.right += common.sum::<u64>();
         score.blocks += count(&claim.blocks).max(count(&found.blocks));
-        let is_met = claim.fields.is_empty() || turned(&found.fields).any(|fields| fields == claim.fields);
+        let is_met = turned(&found.fields).any(|fields| fields == claim.fields);
         score.cycles += u64::from(!claim.fields.is_empty());
         score.right_cycles += u64::from(!claim.fields.is_empty() && is_met);
         if claim.blocks != found.blocks || !is_met {
@@ -154,8 +154,10 @@ fn read_report(report: &Value) -> BTreeMap<String, Told> {
             *told.blocks.entry(name(leak)).or_default() += leak["blocks"].as_u64().unwrap();
         }
         let mut seen: Vec<String> = Vec::new();
+        // What only holds a collection together is nobody's cycle.
+        let is_made = leak["structure"] == false;
         for member in members {
-            told.fields.push(member["field"].as_str().unwrap_or("?").to_string());
+            told.fields.extend(is_made.then(|| member["field"].as_str().unwrap_or("?").to_string()));
             if !seen.contains(&name(member)) {
                 seen.push(name(member));
                 *told.blocks.entry(name(member)).or_default() += member["alike"].as_u64().unwrap();

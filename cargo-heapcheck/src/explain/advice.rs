@@ -5,7 +5,7 @@
 
 use heapcheck_rt::record::LeakKind;
 
-use super::sites::Site;
+use super::sites::{Site, is_counted};
 use super::{Member, given};
 use crate::code::{Code, Sources, is_foreign, is_rust};
 use crate::plumbing::{Whose, whose};
@@ -26,6 +26,10 @@ pub(super) fn of(
 ) -> Vec<String> {
     match kind {
         LeakKind::Cycle if is_structure => never_freed(site, sources).into_iter().collect(),
+        // Whether a raw pointer owns what it leads to only its author knows.
+        LeakKind::Cycle if members.iter().any(|member| member.is_raw) => {
+            given_away(site, sources).into_iter().collect()
+        }
         LeakKind::Cycle => back_edge(members).into_iter().collect(),
         LeakKind::Direct => {
             given_away(site, sources).or_else(|| never_freed(site, sources)).into_iter().collect()
@@ -106,11 +110,6 @@ fn makers(code: &Code, line: u32) -> Vec<&'static str> {
         found.extend(maker.filter(|maker| !found.contains(maker)));
     }
     found
-}
-
-/// Whether a type is a pointer that counts its owners.
-pub(super) fn is_counted(name: &str) -> bool {
-    ["Rc<", "Arc<", "std::shared_ptr<"].iter().any(|pointer| name.starts_with(pointer))
 }
 
 /// Which pointer of a cycle should be weak.
@@ -222,6 +221,7 @@ mod tests {
                 place: None,
                 offset: Some(0),
                 field: Some(field.to_string()),
+                is_raw: false,
                 alike: 1,
             };
             let members: Vec<Member> = members.iter().map(member).collect();

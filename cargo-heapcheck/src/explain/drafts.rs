@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use heapcheck_rt::record::{Block, Found, Leak, LeakKind, Record};
 
+use super::fields::Fields;
 use super::signature::fnv;
 use super::sites::{Site, Sites};
 use crate::shape::graph::Graph;
@@ -53,6 +54,8 @@ pub(super) struct Drafts<'f> {
     pub(super) counts: Vec<bool>,
     /// The entries.
     pub(super) list: Vec<Draft>,
+    /// The fields of its pointers, as far as they were asked for.
+    pub(super) fields: Fields,
 }
 
 impl<'f> Drafts<'f> {
@@ -66,6 +69,10 @@ impl<'f> Drafts<'f> {
         let block_sites: Vec<usize> =
             graph.blocks.iter().map(|block| sites.find(record, block.trace, symbols)).collect();
         sites.find_pointed(&graph, &block_sites, &mut symbols.types);
+        let mut fields = Fields::default();
+        let graph = graph.without(|graph, ends, edge| {
+            fields.may_hold((graph, sites, &block_sites), ends, edge, &mut symbols.types)
+        });
         let mut making = Making {
             graph: &graph,
             sites: &block_sites,
@@ -76,7 +83,7 @@ impl<'f> Drafts<'f> {
         let mut numbers: HashMap<(LeakKind, u64), usize> = HashMap::new();
         let mut entry_of: Vec<Option<u32>> = vec![None; graph.components()];
         for component in 0..graph.components() as u32 {
-            let kind = graph.blocks[graph.members(component)[0] as usize].kind;
+            let kind = graph.kind(component);
             if matches!(kind, LeakKind::Direct | LeakKind::Cycle)
                 && let Some(draft) = making.add(component, kind, &mut numbers, sites)
             {
@@ -86,7 +93,9 @@ impl<'f> Drafts<'f> {
         let owners = Owners::find(&graph, making.list.len(), &entry_of);
         // What hangs on several entries at once has a tree of its own; the rest is told in a tree.
         let mut tops = owners.shared().to_vec();
+        let mut told: HashSet<u32> = tops.iter().copied().collect();
         while let Some(component) = tops.pop() {
+            told.insert(component);
             if making.add(component, LeakKind::Indirect, &mut numbers, sites).is_none() {
                 // It does not count in this check, but what hangs on it may.
                 tops.extend(owners.of_component(component));
@@ -96,13 +105,14 @@ impl<'f> Drafts<'f> {
             draft.heads.sort_unstable();
         }
         let mut owned = HashMap::new();
+        making.add_come_apart(&told, &mut owned, sites);
         for leak in found.leaks.iter().filter(|leak| !leak.suppressed) {
             let site = sites.find(record, leak.trace, symbols);
             let is_below = leak.kind == LeakKind::Indirect && !graph.blocks.is_empty();
             making.add_rest(leak, site, sites.get(site), if is_below { &mut owned } else { &mut numbers });
         }
         let list = making.list;
-        Self { owners, sites: block_sites, counts, list, graph }
+        Self { owners, sites: block_sites, counts, list, graph, fields }
     }
 }
 
@@ -151,6 +161,34 @@ impl Making<'_, '_> {
             *told = (told.0 + 1, told.1 + block.size_bytes);
         }
         Some(at)
+    }
+
+    /// Adds what hangs on others since a cycle came apart, which the runtime saw as a part of that.
+    fn add_come_apart(
+        &mut self,
+        told: &HashSet<u32>,
+        numbers: &mut HashMap<(LeakKind, u64), usize>,
+        sites: &Sites,
+    ) {
+        for component in (0..self.graph.components() as u32).filter(|component| !told.contains(component)) {
+            let members = self.graph.members(component).iter().copied();
+            for node in members.filter(|node| self.counts[*node as usize]) {
+                let block = &self.graph.blocks[node as usize];
+                let place = sites.get(self.sites[node as usize]);
+                if self.graph.kind(component) != LeakKind::Indirect || block.kind == LeakKind::Indirect {
+                    continue;
+                }
+                let told = self.told.entry(group_of_block(block)).or_default();
+                *told = (told.0 + 1, told.1 + block.size_bytes);
+                let list = &mut self.list;
+                let at = *numbers.entry((LeakKind::Indirect, place.key)).or_insert_with(|| {
+                    list.push(Draft::new(LeakKind::Indirect, place.signature, true));
+                    list.len() - 1
+                });
+                let site = self.sites[node as usize];
+                self.list[at].add(site, block.thread, 1, block.size_bytes, block.size_bytes);
+            }
+        }
     }
 
     /// Adds what the graph does not have of a group: blocks beyond those that are written one by one, kinds that have

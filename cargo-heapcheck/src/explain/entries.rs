@@ -10,7 +10,7 @@ use heapcheck_rt::record::{Edge, Found, LeakKind, Record};
 use super::drafts::{Draft, Drafts};
 use super::naming::Naming;
 use super::signature::fnv;
-use super::sites::{Site, Sites};
+use super::sites::{Site, Sites, is_counted};
 use super::{Branch, Explanation, Member, advice, stacks};
 use crate::shape::circle;
 use crate::shape::tree::{Twig, grow};
@@ -21,8 +21,9 @@ use crate::why;
 /// The entries of one check.
 pub(super) fn of_check(record: &Record, found: &Found, symbols: &mut Symbols) -> Vec<Explanation> {
     let mut sites = Sites::of(found);
-    let drafts = Drafts::of(record, found, &mut sites, symbols);
-    let mut naming = Naming::new(&drafts, &sites, &mut symbols.types);
+    let mut drafts = Drafts::of(record, found, &mut sites, symbols);
+    let fields = std::mem::take(&mut drafts.fields);
+    let mut naming = Naming::new(&drafts, &sites, fields, &mut symbols.types);
     let entries = drafts.list.iter().enumerate();
     let mut entries: Vec<Explanation> =
         entries.map(|(number, draft)| explain(record, number, draft, &mut naming)).collect();
@@ -164,7 +165,7 @@ fn centre(component: u32, naming: &Naming<'_, '_>) -> Option<u32> {
     circle::centre(graph, component, |node| {
         let allocated = naming.site_of(node).allocated.as_deref();
         let is_part = naming.is_part(node);
-        (allocated.is_some_and(advice::is_counted), !is_part, Reverse(graph.blocks[node as usize].trace))
+        (allocated.is_some_and(is_counted), !is_part, Reverse(graph.blocks[node as usize].trace))
     })
 }
 
@@ -205,8 +206,9 @@ fn draw(centre: u32, naming: &mut Naming<'_, '_>) -> Vec<Member> {
             bytes: drafts.graph.blocks[node as usize].size_bytes,
             allocated: site.allocated.clone(),
             place: site.place.clone(),
-            offset: Some(edge.offset),
+            offset: naming.offset(node, edge),
             field: naming.path(node, edge),
+            is_raw: naming.is_raw(node, edge),
             alike: alike.get(&site.kind).copied().unwrap_or(1),
         }
     });
@@ -258,7 +260,10 @@ fn branches(twigs: &[Twig], naming: &mut Naming<'_, '_>) -> Vec<Branch> {
         made[at] = Some(Branch {
             allocated: site.allocated.clone(),
             field: twig.by.and_then(|(from, edge)| naming.path(from, &edge)),
-            offset: twig.by.filter(|_| twig.is_at_one_offset).map(|(_, edge)| edge.offset),
+            offset: twig
+                .by
+                .filter(|_| twig.is_at_one_offset)
+                .and_then(|(from, edge)| naming.offset(from, &edge)),
             place: site.place.clone().filter(|_| !twig.has_many_sites),
             cycles: twig.cycles,
             blocks: twig.blocks,

@@ -11,6 +11,7 @@
 
 mod signature;
 pub(crate) mod sites;
+mod fields;
 mod drafts;
 mod stacks;
 mod inuse;
@@ -166,6 +167,8 @@ pub(crate) struct Member {
     pub(crate) offset: Option<u64>,
     /// The field that lies there.
     pub(crate) field: Option<String>,
+    /// Whether the pointer is a raw one, of which its types do not tell if it keeps anything alive.
+    pub(crate) is_raw: bool,
     /// How many blocks like it are in the cycle.
     pub(crate) alike: u64,
 }

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use heapcheck_rt::record::Edge;
 
-use super::advice;
 use super::drafts::Drafts;
-use super::sites::{Site, Sites};
+use super::fields::Fields;
+use super::sites::{Site, Sites, is_counted};
 use crate::shape::tree::Names;
 use crate::shape::whole::Pointer;
-use crate::types::Types;
+use crate::types::{Hold, Types};
 
 /// The names of a check.
 pub(super) struct Naming<'a, 'f> {
@@ -20,18 +20,19 @@ pub(super) struct Naming<'a, 'f> {
     pub(super) sites: &'a Sites,
     /// What is known of types, and the source files that were read for it.
     pub(super) types: &'a mut Types,
-    fields: HashMap<String, u32>,
-    paths: HashMap<PathKey, Option<String>>,
+    fields: Fields,
+    numbers: HashMap<String, u32>,
 }
 
-/// What a path depends on: the places of both blocks, where in an element the pointer lies, and whether it leads to the
-/// beginning of the other block.
-type PathKey = (usize, usize, u64, bool);
-
 impl<'a, 'f> Naming<'a, 'f> {
-    /// No field is known yet.
-    pub(super) fn new(drafts: &'a Drafts<'f>, sites: &'a Sites, types: &'a mut Types) -> Self {
-        Self { drafts, sites, types, fields: HashMap::new(), paths: HashMap::new() }
+    /// No field has a number yet.
+    pub(super) fn new(
+        drafts: &'a Drafts<'f>,
+        sites: &'a Sites,
+        fields: Fields,
+        types: &'a mut Types,
+    ) -> Self {
+        Self { drafts, sites, types, fields, numbers: HashMap::new() }
     }
 
     /// The place of a block.
@@ -53,31 +54,37 @@ impl<'a, 'f> Naming<'a, 'f> {
             true if holder.kind == target.kind && self.is_part(to) => Pointer::Between,
             true => Pointer::Back,
             // A short `std::string` points to its own text, and an empty list to itself.
-            false if from == to && holder.is_foreign && !is_counted(holder) => Pointer::Back,
+            false if from == to && holder.is_foreign && !is_shared(holder) => Pointer::Back,
             false => Pointer::Made,
         }
     }
 
     /// The path of the field that a pointer lies in, as it is written in the block's type.
     pub(super) fn path(&mut self, from: u32, edge: &Edge) -> Option<String> {
-        let (sites, drafts) = (self.sites, self.drafts);
-        let holder = self.site_of(from).typed.as_ref()?;
-        let size = drafts.graph.blocks[from as usize].size_bytes;
-        let offset = holder.within_element(size, edge.offset)?;
-        let to = drafts.graph.node(edge.to)?;
-        let pointer = (drafts.sites[from as usize], drafts.sites[to as usize], offset, edge.to_offset == 0);
-        let types = &mut *self.types;
-        let find = || {
-            let target = sites.get(pointer.1).typed.as_ref().filter(|_| pointer.3);
-            types.find_field(holder, offset, target)
-        };
-        self.paths.entry(pointer).or_insert_with(find).clone()
+        // A value that only std wraps has no field.
+        self.find(from, edge).map(|(path, _)| path.clone()).filter(|path| !path.is_empty())
+    }
+
+    /// Where a pointer lies in its block, if that is all that is known of it.
+    pub(super) fn offset(&mut self, from: u32, edge: &Edge) -> Option<u64> {
+        let is_wrapped = self.find(from, edge).is_some_and(|(path, _)| path.is_empty());
+        (!is_wrapped).then_some(edge.offset)
+    }
+
+    /// Whether a pointer is one of which its types do not tell if it keeps anything alive.
+    pub(super) fn is_raw(&mut self, from: u32, edge: &Edge) -> bool {
+        self.find(from, edge).is_some_and(|(_, hold)| *hold == Hold::Raw)
+    }
+
+    fn find(&mut self, from: u32, edge: &Edge) -> Option<&(String, Hold)> {
+        let known = (&self.drafts.graph, self.sites, self.drafts.sites.as_slice());
+        self.fields.find(known, from, edge, self.types)
     }
 }
 
 /// Whether the block is shared by those who count themselves.
-fn is_counted(site: &Site) -> bool {
-    site.allocated.as_deref().is_some_and(advice::is_counted)
+fn is_shared(site: &Site) -> bool {
+    site.allocated.as_deref().is_some_and(is_counted)
 }
 
 impl Names for Naming<'_, '_> {
@@ -87,12 +94,12 @@ impl Names for Naming<'_, '_> {
 
     fn field(&mut self, from: u32, edge: &Edge) -> u32 {
         let Some(path) = self.path(from, edge) else { return 0 };
-        let next = self.fields.len() as u32 + 1;
-        *self.fields.entry(path).or_insert(next)
+        let next = self.numbers.len() as u32 + 1;
+        *self.numbers.entry(path).or_insert(next)
     }
 
     fn site(&self, node: u32) -> u32 {
-        self.drafts.sites[node as usize] as u32
+        self.site_of(node).line
     }
 
     fn counts(&self, node: u32) -> bool {

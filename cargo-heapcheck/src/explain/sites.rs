@@ -31,6 +31,8 @@ pub(crate) struct Site {
     pub(crate) typed: Option<Typed>,
     /// The line of the frame to look at first.
     pub(crate) place: Option<String>,
+    /// The number of that line.
+    pub(crate) line: u32,
     /// Equal in other runs and builds.
     pub(crate) signature: u64,
     /// Equal for places that are told as one: blocks without a type are told apart by their lines.
@@ -41,12 +43,18 @@ pub(crate) struct Site {
     pub(crate) is_foreign: bool,
 }
 
+/// Whether a type is a pointer that counts its owners.
+pub(super) fn is_counted(name: &str) -> bool {
+    ["Rc<", "Arc<", "std::shared_ptr<"].iter().any(|pointer| name.starts_with(pointer))
+}
+
 /// The places of a record.
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
     list: Vec<Site>,
     known: HashMap<u32, usize>,
     kinds: HashMap<String, u32>,
+    lines: HashMap<Option<String>, u32>,
     sizes: HashMap<u32, Sizes>,
 }
 
@@ -92,10 +100,13 @@ impl Sites {
             own,
             allocated,
             typed,
+            line: 0,
             signature: 0,
             key: 0,
             kind: 0,
         };
+        let next = self.lines.len() as u32;
+        site.line = *self.lines.entry(site.place.clone()).or_insert(next);
         self.recognise(&mut site);
         self.list.push(site);
         self.known.insert(trace, self.list.len() - 1);

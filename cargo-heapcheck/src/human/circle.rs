@@ -31,10 +31,13 @@ pub(super) fn render(text: &mut String, members: &[Member], look: Look) {
         let _ = writeln!(text, "     {} {name} {about}", look.paint(MARGIN, corner));
         let arrow = if at == last { "└─────" } else { "│     ▼" };
         let way = match (&member.field, member.offset) {
+            (Some(field), _) if member.is_raw => format!("{field}, a raw pointer"),
             (Some(field), _) => field.clone(),
             (None, Some(offset)) => format!("by the pointer at offset {offset}"),
+            // What std wraps around a value has no name.
             (None, None) => String::new(),
         };
-        let _ = writeln!(text, "     {} {way}", look.paint(MARGIN, arrow));
+        let line = format!("     {} {way}", look.paint(MARGIN, arrow));
+        let _ = writeln!(text, "{}", line.trim_end());
     }
 }

@@ -34,7 +34,7 @@ mod tests {
                 "thread": "main", "own_thread": true, "threads": 1, "also": [{{"place": "x", "blocks": 1}}], "held_by": {{"root": "static", "offset": 8, "omitted": 2, "omitted_before": 1, "blocks": [{{"type": "T",
                 "bytes": 3, "place": "x", "offset": null, "field": null}}]}}, "help": ["h"], "signature": "s",
                 "truncated": true, "own": 0, "structure": false, "members": [{{"bytes": 4, "type": "T", "place": "x", "offset": 1,
-                "field": "f", "alike": 1}}], "others": [{branch}], "kept": [{branch}], "trace": [{frame}]}}],
+                "field": "f", "raw": true, "alike": 1}}], "others": [{branch}], "kept": [{branch}], "trace": [{frame}]}}],
             "excused": [{{"excuse": {{"by": "suppression", "source": "s", "reason": "r"}}, "kind": "direct", "bytes": 4,
                 "blocks": 1, "type": null, "function": "f", "place": "x", "program": "p", "test": "a", "signature": null}}],
             "faults": [{{"what": "double free", "bytes": 3, "program": "p", "test": "a",

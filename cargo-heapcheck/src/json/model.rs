@@ -243,6 +243,9 @@ pub(crate) struct Member {
     pub(crate) offset: Option<u64>,
     /// The field that lies there.
     pub(crate) field: Option<String>,
+    /// Whether that is a raw pointer, of which its type does not tell if it keeps anything alive.
+    #[serde(default)]
+    pub(crate) raw: bool,
     /// How many blocks like it are in the cycle.
     pub(crate) alike: u64,
 }

@@ -145,6 +145,7 @@ fn member_of(member: Member) -> explain::Member {
         place: member.place,
         offset: member.offset,
         field: member.field,
+        is_raw: member.raw,
         alike: member.alike,
     }
 }

@@ -150,6 +150,7 @@ fn member_of(member: &explain::Member) -> Member {
         place: member.place.clone(),
         offset: member.offset,
         field: member.field.clone(),
+        raw: member.is_raw,
         alike: member.alike,
     }
 }

@@ -88,6 +88,67 @@ fn an_owner_is_what_cuts_its_block_off() {
 }
 
 #[test]
+fn without_pointers_that_hold_nothing_a_cycle_comes_apart() {
+    let mut state = 11_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for _ in 0..400 {
+        let count = 1 + random(10) as u32;
+        let pointers: Vec<(u32, u32)> =
+            (0..random(20)).map(|_| (random(count.into()) as u32, random(count.into()) as u32)).collect();
+        let sees = |pointers: &[(u32, u32)], from: u32, to: u32| {
+            reached(count, pointers, &[from], None).contains(&to)
+        };
+        let together = |pointers: &[(u32, u32)], a, b| sees(pointers, a, b) && sees(pointers, b, a);
+        // The runtime's components, each called by its first block.
+        let first = |node| (0..=node).find(|other| together(&pointers, *other, node)).unwrap();
+        let components: Vec<u32> = (0..count).map(first).collect();
+        let found = found(&components, &pointers);
+        let is_weak = |(from, to): (u32, u32)| (from * 7 + to) % 3 == 0;
+        let graph = Graph::of(&found).without(|_, ends, _| !is_weak(ends));
+        // Only pointers inside of a component may go.
+        let is_kept = |(from, to): &(u32, u32)| {
+            components[*from as usize] != components[*to as usize] || !is_weak((*from, *to))
+        };
+        let kept: Vec<(u32, u32)> = pointers.iter().copied().filter(is_kept).collect();
+        for a in 0..count {
+            for b in 0..count {
+                let is_one = graph.component_of(a) == graph.component_of(b);
+                assert_eq!(is_one, together(&kept, a, b), "{a} {b} {pointers:?}");
+            }
+            let component = graph.component_of(a);
+            assert!(graph.members(component).contains(&a));
+            let mut targets: Vec<u32> = graph.pointers(a).iter().map(|(to, _)| *to).collect();
+            let mut expected: Vec<u32> =
+                kept.iter().filter(|(from, _)| *from == a).map(|(_, to)| *to).collect();
+            targets.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(targets, expected);
+            let was_touched = pointers
+                .iter()
+                .any(|ends| components[ends.0 as usize] == components[a as usize] && !is_kept(ends));
+            if !was_touched {
+                assert_eq!(graph.kind(component), LeakKind::Direct, "what nothing was taken from stays");
+                continue;
+            }
+            let is_held = kept.iter().any(|(from, to)| {
+                graph.component_of(*to) == component && graph.component_of(*from) != component
+            });
+            let is_cycle =
+                graph.members(component).len() > 1 || kept.iter().any(|(from, to)| from == to && *to == a);
+            let expected = match (is_held, is_cycle) {
+                (true, _) => LeakKind::Indirect,
+                (false, true) => LeakKind::Cycle,
+                (false, false) => LeakKind::Direct,
+            };
+            assert_eq!(graph.kind(component), expected, "{a} {pointers:?}");
+        }
+    }
+}
+
+#[test]
 fn what_equal_leaks_share_is_their_entrys() {
     // 0 and 1 are equal and share 3; 2 is another leak and shares 4 with them.
     let found = found(&[0, 1, 2, 3, 4], &[(0, 3), (1, 3), (1, 4), (2, 4)]);

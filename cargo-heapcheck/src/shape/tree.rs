@@ -53,7 +53,7 @@ pub(crate) trait Names {
     fn kind(&mut self, node: u32) -> u32;
     /// The number of the field that a pointer lies in; elements of one collection have the same. 0: it is not known.
     fn field(&mut self, from: u32, edge: &Edge) -> u32;
-    /// The number of the place where a block was allocated.
+    /// The number of the line where a block was allocated.
     fn site(&self, node: u32) -> u32;
     /// Whether a block counts in this check.
     fn counts(&self, node: u32) -> bool;

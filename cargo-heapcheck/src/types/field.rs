@@ -25,6 +25,19 @@ pub(crate) enum Step {
     Index(Option<u64>),
 }
 
+/// What a pointer does for the block that it leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It keeps it alive, or may do so.
+    Strong,
+    /// It is the `Weak` of an `Rc` or `Arc`.
+    Weak,
+    /// It is a reference.
+    Borrowed,
+    /// It is a raw pointer, of which its types do not tell.
+    Raw,
+}
+
 /// A pointer that was found, and the way to it.
 #[derive(Clone, Debug)]
 struct Found {
@@ -32,6 +45,7 @@ struct Found {
     /// The type that it points to; none when it may be any.
     pointee: Option<String>,
     is_pointer: bool,
+    hold: Hold,
 }
 
 /// Crates whose types only wrap what people put into them.
@@ -49,11 +63,11 @@ pub(crate) fn find_field(
     owner: &str,
     offset: u64,
     target: Option<&str>,
-) -> Option<Vec<Step>> {
+) -> Option<(Vec<Step>, Hold)> {
     let is_buffer = owner.starts_with("alloc::vec::Vec<");
     let is_shared = owner.starts_with("std::shared_ptr<");
     let element = held.element().die?;
-    let mut walk = Walk { file, layouts, steps: Vec::new(), found: Vec::new() };
+    let mut walk = Walk { file, layouts, steps: Vec::new(), hold: None, found: Vec::new() };
     match held {
         Held::One(_) => walk.follow(element, offset, is_buffer, None),
         Held::Counted(_) => {
@@ -100,6 +114,8 @@ struct Walk<'a> {
     layouts: &'a mut Layouts,
     /// The way to where it is.
     steps: Vec<Step>,
+    /// What the innermost type of std around does with a raw pointer; none within what a person has written.
+    hold: Option<Hold>,
     found: Vec<Found>,
 }
 
@@ -119,10 +135,17 @@ impl Walk<'_> {
                     .map(str::to_string)
                     .or_else(|| Some(self.layouts.read(self.file, (*to)?)?.name.clone()));
                 let pointee = to.filter(|to| !is_any(to));
-                self.found.push(Found { steps: self.steps.clone(), pointee, is_pointer: true });
+                let hold = match layout.name.as_str() {
+                    name if name.starts_with('&') => Hold::Borrowed,
+                    name if name.starts_with("alloc::") => Hold::Strong,
+                    // That of a slice has no name at all.
+                    _ => self.hold.unwrap_or(Hold::Raw),
+                };
+                self.found.push(Found { steps: self.steps.clone(), pointee, is_pointer: true, hold });
             }
             Shape::Plain if offset == 0 && layout.size == 8 => {
-                self.found.push(Found { steps: self.steps.clone(), pointee: None, is_pointer: false });
+                let (steps, hold) = (self.steps.clone(), Hold::Strong);
+                self.found.push(Found { steps, pointee: None, is_pointer: false, hold });
             }
             Shape::Pointer(_) | Shape::Plain => {}
             Shape::Array(of) => {
@@ -152,7 +175,8 @@ impl Walk<'_> {
         let is_node = is_node(&layout.name);
         let generic = if wraps { self.element_of(die, &layout.name) } else { None };
         let element = generic.as_deref().or(element.filter(|_| wraps));
-        let before = self.steps.len();
+        let (before, hold) = (self.steps.len(), self.hold);
+        self.hold = hold_inside(&layout.name, hold);
         if !wraps && !is_tuple(&layout.name) {
             self.steps.push(Step::Type(layout.name.clone()));
         }
@@ -170,6 +194,7 @@ impl Walk<'_> {
             self.steps.truncate(with_type);
         }
         self.steps.truncate(before);
+        self.hold = hold;
     }
 
     fn follow_variant(&mut self, part: &Part, offset: u64, wraps: bool, element: Option<&str>) {
@@ -243,8 +268,41 @@ impl Walk<'_> {
     }
 }
 
+/// What raw pointers in a type do, given what those in the type around it would do.
+fn hold_inside(name: &str, around: Option<Hold>) -> Option<Hold> {
+    /// Types that may lie around anything, or are themselves what lies in a block.
+    const TRANSPARENT: &[&str] = &[
+        "alloc::rc::RcInner",
+        "alloc::rc::RcBox",
+        "alloc::sync::ArcInner",
+        "alloc::borrow::Cow",
+        "std::sync::poison",
+        "std::sync::nonpoison",
+        "std::sync::mutex",
+        "std::sync::rwlock",
+        "std::sync::once_lock",
+        "std::sync::lazy_lock",
+        "std::sync::reentrant_lock",
+    ];
+    let name = split_generics(name).0;
+    let first = name.split("::").next().unwrap_or_default();
+    match first {
+        _ if name.starts_with('&') => Some(Hold::Borrowed),
+        _ if name.starts_with('*') || is_tuple(name) => around,
+        _ if ["alloc::rc::Weak", "alloc::sync::Weak"].contains(&name) => Some(Hold::Weak),
+        _ if TRANSPARENT.iter().any(|head| name.starts_with(head)) => around,
+        // A waker counts its task, and what is unique owns.
+        "core" if ["core::task::wake", "core::ptr::unique"].iter().any(|head| name.starts_with(head)) => {
+            Some(Hold::Strong)
+        }
+        "core" | "lock_api" | "parking_lot" | "once_cell" => around,
+        "alloc" | "std" | "hashbrown" => Some(Hold::Strong),
+        _ => None,
+    }
+}
+
 /// The way that is left when all that can't be are dropped.
-fn choose(mut found: Vec<Found>, target: Option<&str>) -> Option<Vec<Step>> {
+fn choose(mut found: Vec<Found>, target: Option<&str>) -> Option<(Vec<Step>, Hold)> {
     if found.iter().any(|found| found.is_pointer) {
         found.retain(|found| found.is_pointer);
     }
@@ -265,7 +323,9 @@ fn choose(mut found: Vec<Found>, target: Option<&str>) -> Option<Vec<Step>> {
     });
     let is_whole = found.iter().all(|other| other.steps.len() == common);
     let has_field = first[..common].iter().any(|step| !matches!(step, Step::Type(_)));
-    (is_whole || has_field).then(|| first[..common].to_vec())
+    let is_one = found.iter().all(|other| other.hold == found[0].hold);
+    let hold = if is_one { found[0].hold } else { Hold::Strong };
+    (is_whole || has_field).then(|| (first[..common].to_vec(), hold))
 }
 
 /// Writes a path; `short` spells types.
@@ -280,7 +340,10 @@ pub(crate) fn write_behind(name: &str, steps: &[Step], short: &mut dyn FnMut(&st
         match step {
             Step::Type(name) if text.is_empty() => text = short(name),
             Step::Type(_) => {}
-            Step::Field(name) if text.is_empty() => text += name,
+            // A number alone is no name.
+            Step::Field(name) if text.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) => {
+                text += name;
+            }
             Step::Field(name) => text += &format!(".{name}"),
             Step::Variant(name) => text += &format!("::{name}"),
             Step::Index(Some(index)) => text += &format!("[{index}]"),
@@ -297,6 +360,8 @@ fn field_step(name: &str, wraps: bool, is_node: bool) -> Option<Step> {
         "vals" if is_node => "values",
         "keys" | "edges" | "parent" | "next" | "prev" if is_node => name,
         _ if wraps || name.is_empty() => return None,
+        // What a future waits for lies in it under a name of the compiler.
+        "__awaitee" => "await",
         // A closure captures a variable by reference under a longer name.
         _ => name.strip_prefix("_ref__").unwrap_or(name),
     };
@@ -372,11 +437,40 @@ mod tests {
     }
 
     #[test]
+    fn what_a_pointer_does_is_told_by_the_types_around_it() {
+        let check = |types: &[&str], expected: Option<Hold>| {
+            let found = types.iter().fold(None, |around, name| hold_inside(name, around));
+            assert_eq!(found, expected, "{types:?}");
+        };
+        let own = "app::Node";
+        check(&[own], None);
+        check(&[own, "alloc::rc::Rc<app::Node, alloc::alloc::Global>"], Some(Hold::Strong));
+        check(
+            &[own, "core::cell::RefCell<alloc::rc::Weak<app::Node>>", "alloc::rc::Weak<app::Node>"],
+            Some(Hold::Weak),
+        );
+        check(&["alloc::rc::RcInner<app::Node>", own, "core::cell::Cell<*const app::Node>"], None);
+        check(
+            &[
+                "alloc::sync::ArcInner<std::sync::poison::mutex::Mutex<app::Node>>",
+                "std::sync::poison::mutex::Mutex<app::Node>",
+            ],
+            None,
+        );
+        check(&["alloc::collections::linked_list::Node<app::Node>"], Some(Hold::Strong));
+        check(&["alloc::collections::linked_list::Node<app::Node>", own], None);
+        check(&[own, "core::task::wake::Waker"], Some(Hold::Strong));
+        check(&[own, "&[u8]"], Some(Hold::Borrowed));
+        check(&[own, "std::sync::mpsc::Sender<u8>", "(u8, u8)"], Some(Hold::Strong));
+    }
+
+    #[test]
     fn of_several_ways_only_what_is_certain_is_told() {
         let way = |steps: &[Step], pointee: Option<&str>| Found {
             steps: steps.to_vec(),
             pointee: pointee.map(str::to_string),
             is_pointer: true,
+            hold: Hold::Strong,
         };
         let of = || Step::Type("a::Tree".into());
         let field = |name: &str| Step::Field(name.into());
@@ -384,7 +478,8 @@ mod tests {
         let left = [of(), field("at"), variant("Left"), field("0")];
         let right = [of(), field("at"), variant("Right"), field("0")];
         let check = |found: Vec<Found>, target: Option<&str>, expected: Option<&str>| {
-            let text = choose(found, target).map(|steps| write(&steps, &mut |name| last(name).to_string()));
+            let text =
+                choose(found, target).map(|(steps, _)| write(&steps, &mut |name| last(name).to_string()));
             assert_eq!(text.as_deref(), expected);
         };
         check(vec![way(&left, None)], None, Some("Tree.at::Left.0"));

@@ -50,6 +50,8 @@ pub(crate) struct File {
     units: Vec<Option<Option<Rc<Content>>>>,
     /// The root file and folder of the crate of each unit, as far as they were asked for.
     crates: Vec<Option<Option<(String, String)>>>,
+    /// The names of the units, once they were asked for.
+    unit_names: Option<Rc<[String]>>,
 }
 
 /// A unit that was read.
@@ -103,6 +105,7 @@ impl File {
             ranges,
             units,
             crates: Vec::new(),
+            unit_names: None,
         })
     }
 
@@ -233,13 +236,30 @@ impl File {
         self.crates[at].clone()?
     }
 
+    /// The units that are called as this one is, itself included.
+    pub(crate) fn units_of_same_name(&mut self, unit: u32) -> Vec<u32> {
+        let names = self.unit_names();
+        match names.get(unit as usize).filter(|name| !name.is_empty()) {
+            Some(name) => self.units_named(|other| other == name),
+            None => vec![unit],
+        }
+    }
+
     /// The units whose name is wanted.
     pub(crate) fn units_named(&mut self, is_wanted: impl Fn(&str) -> bool) -> Vec<u32> {
-        let is_its = |file: &mut Self, unit: u32| {
-            let name = file.read_unit(unit).and_then(|unit| text_of(unit.name.as_ref()?));
-            is_wanted(&name.unwrap_or_default())
-        };
-        (0..self.headers.len() as u32).filter(|unit| is_its(self, *unit)).collect()
+        let names = self.unit_names();
+        (0..).zip(names.iter()).filter(|(_, name)| is_wanted(name)).map(|(unit, _)| unit).collect()
+    }
+
+    fn unit_names(&mut self) -> Rc<[String]> {
+        if let Some(names) = &self.unit_names {
+            return Rc::clone(names);
+        }
+        let count = self.headers.len() as u32;
+        let name = |unit| self.read_unit(unit).and_then(|unit| text_of(unit.name.as_ref()?));
+        let names: Rc<[String]> = (0..count).map(name).map(Option::unwrap_or_default).collect();
+        self.unit_names = Some(Rc::clone(&names));
+        names
     }
 
     /// The entry around all others of a unit.

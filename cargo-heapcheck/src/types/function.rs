@@ -63,7 +63,12 @@ impl Function {
     pub(crate) fn is_allocator(&self) -> bool {
         let is_shim = self.name.starts_with("__rust") || self.name.starts_with("__rdl");
         let is_new = self.of.is_none() && self.name.starts_with("operator new");
-        is_shim || is_new || (self.module.is_empty() && ALLOCATORS.contains(&self.name.as_str()))
+        // Std's allocator traits, for a stable compiler.
+        let is_polyfill = self.module.starts_with("allocator_api2::");
+        is_shim
+            || is_new
+            || is_polyfill
+            || (self.module.is_empty() && ALLOCATORS.contains(&self.name.as_str()))
     }
 
     /// What stands for the parameter of this name.

@@ -68,6 +68,7 @@ impl Layouts {
     fn read_anew(&mut self, file: &mut File, die: Die) -> Option<Layout> {
         let asked = die;
         let die = strip(file, die)?;
+        let die = definition(file, die).unwrap_or(die);
         let (_, entry) = file.entry(die)?;
         let number = |name| entry.attr_value(name).and_then(|value: AttributeValue<_>| value.udata_value());
         let inner = |file: &File| file.referred(die, entry.attr_value(dw::DW_AT_type));
@@ -121,6 +122,38 @@ pub(super) fn strip(file: &mut File, mut die: Die) -> Option<Die> {
         die = file.referred(die, entry.attr_value(dw::DW_AT_type))?;
     }
     None
+}
+
+/// The definition of a type that is only declared here. What the optimiser takes over from a unit gets a unit of its own
+/// of the same name, and declares there what the other one defines.
+fn definition(file: &mut File, die: Die) -> Option<Die> {
+    let (content, declared) = file.entry(die)?;
+    declared.has_attr(dw::DW_AT_declaration).then_some(())?;
+    let name = content.text(&declared, dw::DW_AT_name)?;
+    let mut path = Vec::new();
+    let mut at = die;
+    while let Some(around) = file.parent(at) {
+        let (content, entry) = file.entry(around)?;
+        path.push((entry.tag(), content.text(&entry, dw::DW_AT_name)?));
+        at = around;
+    }
+    path.reverse();
+    path.push((declared.tag(), name));
+    file.units_of_same_name(die.unit()).into_iter().find_map(|unit| {
+        let mut at = file.root(unit)?;
+        for (tag, name) in &path {
+            let mut found = None;
+            file.visit(at, |content, here, entry, _| {
+                let is_it = entry.tag() == *tag
+                    && !entry.has_attr(dw::DW_AT_declaration)
+                    && content.text(entry, dw::DW_AT_name).as_ref() == Some(name);
+                found = is_it.then_some(here);
+                if is_it { Next::Stop } else { Next::Over }
+            });
+            at = found?;
+        }
+        Some(at)
+    })
 }
 
 /// The members of a struct or union, and those of its variants.

@@ -34,6 +34,7 @@ use crate::types::scope::Scopes;
 use crate::types::sites::Sites;
 use crate::types::variable::find_type;
 
+pub(crate) use crate::types::field::Hold;
 pub(crate) use crate::types::variable::Variable;
 
 /// Frames that are looked at: containers in containers are not deeper.
@@ -294,23 +295,24 @@ impl Types {
         Some(self.typed(owned, short, full))
     }
 
-    /// Finds the field that a pointer lies in, at `offset` of an element of what a block holds. `target` is what the
-    /// pointer leads to the beginning of.
+    /// Finds the field that a pointer lies in, at `offset` of an element of what a block holds, and what it does for
+    /// the block at its other end. `target` is what the pointer leads to the beginning of.
     pub(crate) fn find_field(
         &mut self,
         holder: &Typed,
         offset: u64,
         target: Option<&Typed>,
-    ) -> Option<String> {
+    ) -> Option<(String, Hold)> {
         let held = &holder.owned.held;
         let die = held.element().die?;
         let Opened { file, layouts, .. } = &mut self.opened[die.file()];
         let target = target.map(|target| target.owned.held.element().name.as_str());
-        let steps = field::find_field(file, layouts, held, &holder.owned.name, offset, target)?;
+        let (steps, hold) = field::find_field(file, layouts, held, &holder.owned.name, offset, target)?;
+        // What a pointer of C or C++ does is nobody's knowledge but its author's.
+        let is_rust = file.entry(die)?.0.language() == Language::Rust;
         let mut short = |name: &str| names::short(name, &mut |_| None);
         let path = field::write(&steps, &mut short);
-        // A value that only std wraps has no field.
-        Some(path).filter(|path| !path.is_empty())
+        Some((path, if is_rust { hold } else { Hold::Strong }))
     }
 
     /// Finds the field that a pointer lies in, at `offset` of a variable of the file at `path`: `app::CACHE.entries[2]`.
@@ -325,7 +327,7 @@ impl Types {
         let Opened { file, layouts, .. } = &mut self.opened[number];
         let held = Held::One(Named { name: String::new(), die: Some(find_type(file, variable)?) });
         let target = target.map(|target| target.owned.held.element().name.as_str());
-        let steps = field::find_field(file, layouts, &held, "", offset, target)?;
+        let (steps, _) = field::find_field(file, layouts, &held, "", offset, target)?;
         Some(field::write_behind(variable.name, &steps, &mut |name| names::short(name, &mut |_| None)))
     }
 

@@ -7,6 +7,7 @@
 /// Arguments that are nearly always the default, which people don't write.
 const DEFAULTS: &[&str] = &[
     "alloc::alloc::Global",
+    "allocator_api2::stable::alloc::global::Global",
     "std::alloc::Global",
     "std::hash::random::RandomState",
     "std::collections::hash::map::RandomState",
@@ -33,7 +34,16 @@ pub(crate) fn substitute(name: &str, parameter: impl Fn(&str) -> Option<String>)
 
 /// Whether an argument is one that people don't write.
 pub(crate) fn is_default(argument: &str) -> bool {
-    DEFAULTS.contains(&argument)
+    // Hash tables from elsewhere have allocators of their own, which are all the global one.
+    DEFAULTS.contains(&argument) || (argument.starts_with("hashbrown::") && argument.ends_with("::Global"))
+}
+
+/// `dyn A + B` of `(dyn A + B)`: an argument needs no brackets.
+fn bare_trait(argument: &str) -> &str {
+    let inside = argument.strip_prefix('(').and_then(|inside| inside.strip_suffix(')'));
+    inside
+        .filter(|inside| inside.starts_with("dyn ") && split_arguments(inside).len() == 1)
+        .unwrap_or(argument)
 }
 
 /// What the compiler has made of a closure, or of something async, by the last part of its path.
@@ -150,7 +160,10 @@ fn write(name: &str, word: &mut dyn FnMut(&str) -> String) -> String {
             continue;
         }
         let head = word(path);
-        let kept: Vec<&str> = split_arguments(inside).into_iter().filter(|one| !is_default(one)).collect();
+        let all = split_arguments(inside).into_iter().enumerate();
+        // What comes first is nobody's default.
+        let kept = all.filter(|(at, one)| *at == 0 || !is_default(one)).map(|(_, one)| bare_trait(one));
+        let kept: Vec<&str> = kept.collect();
         written += &match as_function(&head, &kept, word) {
             Some(function) => function,
             None => {
@@ -203,6 +216,9 @@ mod tests {
         check("alloc::boxed::Box<dyn core::ops::function::Fn<(), Output=usize>>", "Box<dyn Fn() -> usize>");
         check("alloc::boxed::Box<dyn core::ops::function::Fn<(a::B, u8)>>", "Box<dyn Fn(B, u8)>");
         check("(dyn a::T + core::marker::Send)", "(dyn T + Send)");
+        check("alloc::boxed::Box<(dyn a::T + core::marker::Send)>", "Box<dyn T + Send>");
+        check("alloc::boxed::Box<(dyn a::T, (dyn a::T))>", "Box<(dyn T, (dyn T))>");
+        check("alloc::sync::Arc<std::hash::random::RandomState>", "Arc<RandomState>");
         check("fn(&a::B) -> a::C", "fn(&B) -> C");
         check("a::f::{closure_env#0}", "closure at src/a.rs:7");
         check("a::f::{closure_env#0}<a::B>", "closure at src/a.rs:7");

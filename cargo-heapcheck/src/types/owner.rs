@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use crate::types::file::Language;
 use crate::types::function::{Function, Named};
-use crate::types::names::{arguments_of, split_arguments};
+use crate::types::names::{arguments_of, split_arguments, split_generics};
 
 /// How a block is filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +82,41 @@ pub(crate) fn find_owner(functions: impl Iterator<Item = Rc<Function>>) -> Optio
             refine(owned, certainty, &function);
         }
     }
-    found.map(|(owned, _)| owned)
+    found.map(|(owned, _)| Owned { name: public_name(&owned.name).unwrap_or(owned.name), ..owned })
 }
+
+/// The type that a person knows, of one that std or a channel keeps to itself.
+fn public_name(name: &str) -> Option<String> {
+    const PACKETS: &[&str] = &["std::thread::lifecycle::Packet", "std::thread::Packet"];
+    let inside = |owner: &str| arguments_of(name, owner).map(|arguments| arguments[0]);
+    let first = |name: &str, heads: &[&str]| {
+        heads.iter().find_map(|head| arguments_of(name, head)).map(|arguments| arguments[0].to_string())
+    };
+    if let Some(shared) = inside("alloc::sync::Arc") {
+        if ["std::thread::thread::Inner", "std::thread::Inner"].contains(&shared) {
+            return Some("std::thread::Thread".into());
+        }
+        return first(shared, PACKETS).map(|of| format!("std::thread::JoinHandle<{of}>"));
+    }
+    let boxed = inside("alloc::boxed::Box").or_else(|| inside("alloc::vec::Vec"))?;
+    let slot = if is_slice_type(boxed) { array_element(boxed) } else { boxed };
+    if let Some(of) = first(slot, &["std::sync::mpmc::array::Slot"]) {
+        return Some(format!("std::sync::mpsc::Channel<{of}>"));
+    }
+    let shared = first(boxed, &["crossbeam_channel::counter::Counter"]);
+    let of = match shared {
+        Some(channel) => first(&channel, &CROSSBEAM.map(|kind| kind.0)),
+        None => first(slot, &CROSSBEAM.map(|kind| kind.1)),
+    };
+    of.map(|of| format!("crossbeam_channel::Channel<{of}>"))
+}
+
+/// The channels of crossbeam, and what lies in their buffers.
+const CROSSBEAM: [(&str, &str); 3] = [
+    ("crossbeam_channel::flavors::array::Channel", "crossbeam_channel::flavors::array::Slot"),
+    ("crossbeam_channel::flavors::list::Channel", "crossbeam_channel::flavors::list::Block"),
+    ("crossbeam_channel::flavors::zero::Channel", "crossbeam_channel::flavors::zero::Packet"),
+];
 
 /// The first word on a block.
 fn establish(function: &Function) -> Option<(Owned, Certainty)> {
@@ -172,10 +205,11 @@ fn refine(owned: &mut Owned, certainty: &mut Certainty, function: &Function) {
             let is_same = function.generic("T").is_none_or(|one| one.name == element.name);
             let is_bytes = element.name == "u8";
             let boxed = format!("alloc::boxed::Box<[{}]", element.name);
-            if is_bytes && let Some(name) = text_owner(module) {
-                // A path is made of a string of the system, never the other way round.
+            if is_bytes && let Some(name) = text_of(function) {
+                // A path or a variable is made of a string of the system, never the other way round.
+                let is_of_system = owned.name.ends_with("OsString");
                 if *certainty == Certainty::Any
-                    || (owned.name.ends_with("OsString") && name.ends_with("PathBuf"))
+                    || (is_of_system && (name.ends_with("PathBuf") || function.name == "var"))
                 {
                     owned.name = name.to_string();
                     *certainty = Certainty::Text;
@@ -209,18 +243,34 @@ fn refine(owned: &mut Owned, certainty: &mut Certainty, function: &Function) {
                 *certainty = Certainty::Sure;
             }
         }
-        Held::CountedSlice(element) if element.name == "u8" && *certainty == Certainty::Any => {
-            let is_str = |owner: &str| of.starts_with(&format!("{owner}<str"));
-            if is_str("alloc::rc::Rc") || is_str("alloc::sync::Arc") {
-                owned.name = owned.name.replace("<[u8]>", "<str>");
-                *certainty = Certainty::Sure;
+        Held::CountedSlice(element) if element.name == "u8" => {
+            let shared = arguments_of(of, "alloc::rc::Rc").or_else(|| arguments_of(of, "alloc::sync::Arc"));
+            let texts = ["str", "core::ffi::c_str::CStr", "std::ffi::os_str::OsStr", "std::path::Path"];
+            if let Some(text) = shared.map(|arguments| arguments[0]).filter(|text| texts.contains(text)) {
+                // A path is made of a string of the system, never the other way round.
+                if *certainty == Certainty::Any || owned.name.ends_with("OsStr>") {
+                    let owner = split_generics(&owned.name).0;
+                    owned.name = format!("{owner}<{text}>");
+                    *certainty = Certainty::Sure;
+                }
             }
         }
         _ => {}
     }
 }
 
-/// The owner of bytes that are text, by the module that asks for them.
+/// The owner of bytes that are text, by the function that asks for them.
+fn text_of(function: &Function) -> Option<&'static str> {
+    match (function.module.as_str(), function.name.as_str()) {
+        ("std::env", "var_os") => Some("std::ffi::os_str::OsString"),
+        ("std::env", "var") => Some("alloc::string::String"),
+        ("std::env", "current_dir" | "current_exe" | "temp_dir" | "home_dir")
+        | ("std::fs", "canonicalize" | "read_link") => Some("std::path::PathBuf"),
+        (module, _) => text_owner(module),
+    }
+}
+
+/// The same by the module.
 fn text_owner(module: &str) -> Option<&'static str> {
     const OWNERS: &[(&str, &str)] = &[
         ("alloc::string", "alloc::string::String"),
@@ -266,10 +316,12 @@ fn default_owner(held: &Held) -> String {
 fn owner_of_one(name: &str) -> String {
     let first = |head: &str| arguments_of(name, head).map(|arguments| arguments[0].to_string());
     let tree = "alloc::collections::btree::node";
+    // What is shared is filled in later.
+    let filled = |of: String| uninit_of(&Named { name: of, die: None }).name;
     if let Some(of) = first("alloc::rc::RcInner").or_else(|| first("alloc::rc::RcBox")) {
-        format!("alloc::rc::Rc<{of}>")
+        format!("alloc::rc::Rc<{}>", filled(of))
     } else if let Some(of) = first("alloc::sync::ArcInner") {
-        format!("alloc::sync::Arc<{of}>")
+        format!("alloc::sync::Arc<{}>", filled(of))
     } else if let Some(of) = first("alloc::collections::linked_list::Node") {
         format!("alloc::collections::linked_list::LinkedList<{of}>")
     } else if let Some(of) = arguments_of(name, &format!("{tree}::LeafNode"))

@@ -69,7 +69,9 @@ impl Way {
                 let offset = holder.within_element(step.size_bytes, step.offset)?;
                 // What follows a gap is not what the block before it points to.
                 let is_known = next.to_offset == 0 && omitted.is_none_or(|(_, gap)| gap != at + 1);
-                symbols.types.find_field(holder, offset, typed[at + 1].as_ref().filter(|_| is_known))
+                let target = typed[at + 1].as_ref().filter(|_| is_known);
+                let (path, _) = symbols.types.find_field(holder, offset, target)?;
+                Some(path).filter(|path| !path.is_empty())
             });
             WayBlock {
                 allocated: typed[at].as_ref().map(|typed| typed.short.clone()),

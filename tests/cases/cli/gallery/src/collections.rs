@@ -1,7 +1,10 @@
 //! Trees of values that somebody forgot.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, LinkedList, VecDeque};
+use std::ffi::CString;
 use std::mem;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[test]
@@ -118,4 +121,19 @@ fn shared_by_different_leaks() {
     let settings = Arc::new(Settings { paths: vec!["/etc/server".to_string()] });
     mem::forget(Box::new(Client { settings: Arc::clone(&settings), number: 1 }));
     mem::forget(Box::new(Server { settings, number: 2 }));
+}
+
+#[test]
+fn texts() {
+    let name = CString::new("a name for C").unwrap();
+    let paths: HashMap<PathBuf, Box<str>> = HashMap::from([(PathBuf::from("/etc/hosts"), "hosts".into())]);
+    let shared: Arc<Path> = Arc::from(Path::new("/usr/lib"));
+    mem::forget((name, paths, shared, Cow::<str>::Owned("a text of its own".to_string())));
+}
+
+#[test]
+fn lists_and_heaps() {
+    let jobs: LinkedList<BinaryHeap<(u32, String)>> =
+        (0..2).map(|first| BinaryHeap::from([(first, format!("job {first}"))])).collect();
+    mem::forget(jobs);
 }

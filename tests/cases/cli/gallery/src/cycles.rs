@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::{Arc, Mutex, RwLock};
 
 struct Narcissus {
@@ -203,4 +203,74 @@ fn many_equal_cycles() {
     for _ in 0..250 {
         rc_through_one_type();
     }
+}
+
+#[derive(Default)]
+struct Folder {
+    parent: RefCell<Weak<Folder>>,
+    files: RefCell<Vec<Rc<Folder>>>,
+}
+
+#[test]
+fn weak_parents_make_no_cycle() {
+    let root = Rc::new(Folder::default());
+    for _ in 0..3 {
+        let file = Rc::new(Folder::default());
+        *file.parent.borrow_mut() = Rc::downgrade(&root);
+        root.files.borrow_mut().push(file);
+    }
+    let _raw = Rc::into_raw(root);
+}
+
+struct Widget {
+    on_close: RefCell<Option<Box<dyn FnOnce() -> String>>>,
+    parts: RefCell<HashMap<&'static str, Part>>,
+}
+
+enum Part {
+    Text(String),
+    Child(Rc<Widget>),
+    Owner { of: Rc<Widget>, is_shown: bool },
+}
+
+#[test]
+fn enums_in_a_map() {
+    let widget = || Rc::new(Widget { on_close: RefCell::default(), parts: RefCell::default() });
+    let (window, button) = (widget(), widget());
+    let owner = Part::Owner { of: Rc::clone(&window), is_shown: true };
+    button.parts.borrow_mut().extend([("owner", owner), ("text", Part::Text("Close".to_string()))]);
+    window.parts.borrow_mut().insert("button", Part::Child(button));
+}
+
+#[test]
+fn callback_that_runs_once() {
+    let window = Rc::new(Widget { on_close: RefCell::default(), parts: RefCell::default() });
+    let captured = Rc::clone(&window);
+    let close = move || format!("{} parts", captured.parts.borrow().len());
+    *window.on_close.borrow_mut() = Some(Box::new(close));
+}
+
+struct Owner {
+    name: String,
+    pet: RefCell<Option<Rc<Pet>>>,
+}
+
+struct Pet {
+    toy: Toy,
+}
+
+struct Toy {
+    bowl: Rc<Bowl>,
+}
+
+struct Bowl {
+    of: Arc<(Mutex<Option<Rc<Owner>>>, u32)>,
+}
+
+#[test]
+fn rc_through_four_types() {
+    let shared = Arc::new((Mutex::new(None), 4));
+    let pet = Pet { toy: Toy { bowl: Rc::new(Bowl { of: Arc::clone(&shared) }) } };
+    let owner = Rc::new(Owner { name: "Ada".to_string(), pet: RefCell::new(Some(Rc::new(pet))) });
+    *shared.0.lock().unwrap() = Some(owner);
 }

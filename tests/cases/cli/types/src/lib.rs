@@ -13,6 +13,10 @@ mod owned;
 mod shared;
 #[cfg(test)]
 mod tasks;
+#[cfg(test)]
+mod texts;
+#[cfg(test)]
+mod weak;
 
 /// Loses a value, out of the optimiser's sight.
 #[cfg(test)]

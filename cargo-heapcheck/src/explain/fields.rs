@@ -1,0 +1,71 @@
+#![forbid(unsafe_code)]
+//! The fields that pointers between leaked blocks lie in, and which of those pointers hold nothing.
+//!
+//! A `Weak` to the parent closes a circle for the runtime, which sees pointers only. It keeps no value alive, and
+//! nobody has to change it; so a tree with such parents is told as the tree that it is. The same holds for references, and for
+//! what points into the middle of a block. A raw pointer to the beginning of a block may be its owner.
+
+use std::collections::HashMap;
+
+use heapcheck_rt::record::Edge;
+
+use super::sites::{Sites, is_counted};
+use crate::shape::graph::Graph;
+use crate::types::{Hold, Types};
+
+/// What a field depends on: the places of both blocks, where in an element the pointer lies, and whether it leads to the
+/// beginning of the other block.
+type Key = (usize, usize, u64, bool);
+
+/// The fields that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    known: HashMap<Key, Option<(String, Hold)>>,
+}
+
+/// Bytes in front of the value of an `Rc` or `Arc` whose type needs no greater alignment.
+const COUNTERS: u64 = 16;
+
+impl Fields {
+    /// The path of the field that a pointer lies in, as it is written in the block's type, and what the pointer does.
+    /// `at` are the places of the blocks of `graph`.
+    pub(super) fn find(
+        &mut self,
+        (graph, sites, at): (&Graph<'_>, &Sites, &[usize]),
+        from: u32,
+        edge: &Edge,
+        types: &mut Types,
+    ) -> Option<&(String, Hold)> {
+        let holder = sites.get(at[from as usize]).typed.as_ref()?;
+        let offset = holder.within_element(graph.blocks[from as usize].size_bytes, edge.offset)?;
+        let to = graph.node(edge.to)?;
+        let key = (at[from as usize], at[to as usize], offset, edge.to_offset == 0);
+        let find = || {
+            let target = sites.get(key.1).typed.as_ref().filter(|_| key.3);
+            types.find_field(holder, offset, target)
+        };
+        self.known.entry(key).or_insert_with(find).as_ref()
+    }
+
+    /// Whether a pointer may keep the block alive that it leads to.
+    pub(super) fn may_hold(
+        &mut self,
+        known: (&Graph<'_>, &Sites, &[usize]),
+        (from, to): (u32, u32),
+        edge: &Edge,
+        types: &mut Types,
+    ) -> bool {
+        let (_, sites, at) = known;
+        let (holder, target) = (sites.get(at[from as usize]), sites.get(at[to as usize]));
+        let is_counted = target.allocated.as_deref().is_some_and(is_counted);
+        // Whoever owns a block knows its beginning; `into_raw` of what is counted gives the value.
+        let is_inside = edge.to_offset != 0 && !(is_counted && edge.to_offset == COUNTERS);
+        match self.find(known, from, edge, types) {
+            Some((_, Hold::Weak | Hold::Borrowed)) => false,
+            Some((_, Hold::Raw)) => !is_inside && (from != to || is_counted),
+            Some((_, Hold::Strong)) => true,
+            // An arena knows where in itself it goes on.
+            None => holder.typed.is_some() || from != to || edge.to_offset <= COUNTERS,
+        }
+    }
+}
