@@ -36,7 +36,7 @@ const ALLOCATORS: &[&str] = &[
 
 /// Whose code `frame` is.
 pub(crate) fn whose(frame: &Frame) -> Whose {
-    let function = frame.function.as_str();
+    let function = &*frame.function;
     let path = frame.file.as_deref().unwrap_or_default();
     let bare = function.trim_start_matches(['<', '&', '[', '(']);
     let is_std = path.starts_with("/rustc/")

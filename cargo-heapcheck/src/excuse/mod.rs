@@ -78,7 +78,7 @@ impl Explained {
             bytes: leak.bytes,
             blocks: leak.blocks,
             allocated: leak.allocated.clone(),
-            function: own.map(|frame| frame.function.clone()),
+            function: own.map(|frame| frame.function.to_string()),
             place: own.and_then(place),
             signature: Some(leak.signature.clone()),
         });
@@ -97,7 +97,7 @@ impl Explained {
     pub(crate) fn all_known(&self) -> Vec<Known> {
         let leaks = self.leaks.iter().filter(|leak| counts(leak)).map(|leak| {
             let own = leak.own.map(|own| &leak.trace[own]);
-            let function = own.map(|frame| frame.function.as_str());
+            let function = own.map(|frame| &*frame.function);
             let place = own.and_then(place);
             let about = about(leak.kind, leak.allocated.as_deref(), function, place.as_deref());
             (leak.kind, &leak.signature, leak.bytes, leak.blocks, about)
@@ -175,7 +175,7 @@ pub(crate) fn suggestion(units: &[Explained]) -> String {
         (leak.bytes + leak.retained_bytes, std::cmp::Reverse(&leak.signature))
     });
     let Some(leak) = heaviest else { return String::new() };
-    let function = leak.own.map(|own| leak.trace[own].function.as_str());
+    let function = leak.own.map(|own| &*leak.trace[own].function);
     let mut told = "heapcheck: to excuse a leak that has to stay, in `.config/heapcheck.toml`:\n".to_string();
     for line in Suppression::suggest(function, leak.kind, leak.allocated.as_deref()).lines() {
         let _ = writeln!(told, "    {line}");

@@ -97,7 +97,7 @@ fn excused(site: &Site, kind: LeakKind, by: By, blocks: u64, bytes: u64) -> Excu
         bytes,
         blocks,
         allocated: site.allocated.clone(),
-        function: site.own.map(|own| site.trace[own].function.clone()),
+        function: site.own.map(|own| site.trace[own].function.to_string()),
         place: site.place.clone(),
         signature: None,
     }

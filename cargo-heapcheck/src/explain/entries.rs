@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use heapcheck_rt::record::{Edge, Found, LeakKind, Record};
 
@@ -130,7 +131,7 @@ fn explain(record: &Record, number: usize, draft: &Draft, naming: &mut Naming<'_
         held_by: None,
         help: advice::of(kind, is_structure, site, &members, &mut naming.types.sources),
         signature: format!("{:016x}", fnv([kind.name().as_bytes(), &draft.signature.to_le_bytes()])),
-        trace: site.trace.clone(),
+        trace: Arc::clone(&site.trace),
         stacks: stacks::of_draft(record, draft, naming.sites),
         own: site.own,
         is_structure,

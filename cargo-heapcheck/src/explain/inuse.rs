@@ -1,6 +1,8 @@
 #![forbid(unsafe_code)]
 //! What was in use when a process was checked for the last time, by the stacks that allocated it.
 
+use std::sync::Arc;
+
 use heapcheck_rt::record::Record;
 
 use super::sites::Sites;
@@ -31,7 +33,7 @@ impl InUse {
                 bytes: sum.bytes,
                 allocated: site.allocated.clone(),
                 thread: thread_name(record, sum.thread),
-                trace: site.trace.clone(),
+                trace: Arc::clone(&site.trace),
             }
         });
         let stacks: Vec<Stack> = stacks.collect();

@@ -21,6 +21,7 @@ mod naming;
 mod entries;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use heapcheck_rt::record::{Fault, Found, Leak, LeakKind, Module, NoteKind, Record};
 
@@ -128,7 +129,7 @@ pub(crate) struct Explanation {
     /// The number of threads that did.
     pub(crate) threads: usize,
     /// The stack of the allocation, innermost first.
-    pub(crate) trace: Vec<Frame>,
+    pub(crate) trace: Arc<[Frame]>,
     /// All the stacks that are laid together here.
     pub(crate) stacks: Vec<Stack>,
     /// Whether the stack goes on.

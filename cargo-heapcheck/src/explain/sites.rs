@@ -4,6 +4,7 @@
 //! A trace is looked up once, however many blocks come from it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use heapcheck_rt::record::{Found, Record};
 
@@ -20,7 +21,7 @@ pub(crate) struct Site {
     /// The number of the trace in its record.
     pub(crate) number: u32,
     /// The stack, innermost first.
-    pub(crate) trace: Vec<Frame>,
+    pub(crate) trace: Arc<[Frame]>,
     /// Whether it goes on.
     pub(crate) is_truncated: bool,
     /// The frame to look at first.
@@ -96,7 +97,7 @@ impl Sites {
             is_truncated: record.trace(trace).is_some_and(|trace| trace.truncated),
             place: own.and_then(|own| place(&frames[own])),
             is_foreign: own.and_then(|own| frames[own].file.as_deref()).is_some_and(is_foreign),
-            trace: frames,
+            trace: frames.into(),
             own,
             allocated,
             typed,

@@ -1,6 +1,8 @@
 #![forbid(unsafe_code)]
 //! The stacks that an entry is laid together from: what profiles are made of.
 
+use std::sync::Arc;
+
 use heapcheck_rt::record::Record;
 
 use super::drafts::Draft;
@@ -19,7 +21,7 @@ pub(crate) struct Stack {
     /// The name of the thread.
     pub(crate) thread: String,
     /// The stack, innermost first.
-    pub(crate) trace: Vec<Frame>,
+    pub(crate) trace: Arc<[Frame]>,
 }
 
 /// The stacks of a draft.
@@ -31,7 +33,7 @@ pub(super) fn of_draft(record: &Record, draft: &Draft, sites: &Sites) -> Vec<Sta
             bytes,
             allocated: site.allocated.clone(),
             thread: thread_name(record, thread),
-            trace: site.trace.clone(),
+            trace: Arc::clone(&site.trace),
         }
     });
     stacks.collect()

@@ -17,7 +17,7 @@ pub(super) fn render(text: &mut String, frame: &Frame, label: &str, look: Look) 
     let width = line.to_string().len();
     let margin = " ".repeat(width);
     let _ = writeln!(text, "{margin}{} {}:{line}{column}", look.paint(MARGIN, "-->"), shown(file));
-    let source = fs::read_to_string(file).unwrap_or_default();
+    let source = fs::read_to_string(&**file).unwrap_or_default();
     let Some(code) = source.lines().nth(line as usize - 1) else { return };
     let code: String = code.chars().take(COLUMNS_MAX).map(|c| if c == '\t' { ' ' } else { c }).collect();
     // Columns are bytes in debug information of rustc and clang; a caret under plain text is right, elsewhere near.

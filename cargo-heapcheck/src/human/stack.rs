@@ -40,7 +40,7 @@ pub(super) fn render(text: &mut String, frames: &[Frame], is_truncated: bool, lo
 /// Whether a frame is the closure in which `#[test]` wraps the function inside of it.
 fn is_harness(frames: &[Frame], at: usize) -> bool {
     let Some(inner) = at.checked_sub(1).map(|at| &frames[at]) else { return false };
-    let wraps = frames[at].function.strip_prefix(inner.function.as_str());
+    let wraps = frames[at].function.strip_prefix(&*inner.function);
     wraps.is_some_and(|rest| ["::{closure#0}", "::{{closure}}"].contains(&rest))
         && frames[at + 1..].iter().all(|frame| whose(frame) == Whose::Plumbing)
 }
@@ -50,10 +50,10 @@ fn render_frame(text: &mut String, frame: &Frame, is_own: bool, look: Look) {
     let mark = if is_own { look.paint(ERROR, ">") } else { " ".to_string() };
     let inlined = if frame.is_inlined && look.is_verbose { " (inlined)" } else { "" };
     let module = Some(&frame.module).filter(|module| !module.is_empty() && frame.is_named);
-    let place = place(frame).or_else(|| module.cloned());
+    let place = place(frame).or_else(|| module.map(|module| module.to_string()));
     let place = place.filter(|_| look.is_verbose || !is_plumbing);
     let place = place.map_or(String::new(), |place| format!("  {place}"));
-    let function = if look.is_verbose { frame.function.clone() } else { cpp::short(&frame.function) };
+    let function = if look.is_verbose { frame.function.to_string() } else { cpp::short(&frame.function) };
     let function = if is_plumbing { look.paint(FAINT, &function) } else { function };
     let _ = writeln!(text, "     {mark} {function}{}{inlined}", look.paint(FAINT, &place));
 }

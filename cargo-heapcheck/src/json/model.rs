@@ -4,6 +4,8 @@
 //!
 //! A field that is added leaves the version alone; a reader ignores what it does not know.
 
+use std::sync::Arc;
+
 #[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -278,9 +280,9 @@ pub(crate) struct Branch {
 #[cfg_attr(test, derive(JsonSchema))]
 pub(crate) struct Frame {
     /// The function.
-    pub(crate) function: String,
+    pub(crate) function: Arc<str>,
     /// The source file.
-    pub(crate) file: Option<String>,
+    pub(crate) file: Option<Arc<str>>,
     /// The line in it.
     pub(crate) line: Option<u32>,
     /// The column in that.
@@ -288,7 +290,7 @@ pub(crate) struct Frame {
     /// Whether the function was inlined into that of the next frame.
     pub(crate) inlined: bool,
     /// The loaded file.
-    pub(crate) module: String,
+    pub(crate) module: Arc<str>,
 }
 
 /// A leak that does not count.

@@ -2,6 +2,8 @@
 //! From the report for machines back to what was explained, as far as the report has it: addresses, linkers' names and the
 //! table of loaded files are gone.
 
+use std::sync::Arc;
+
 use heapcheck_rt::record::{FaultKind, LeakKind};
 
 use super::model::{
@@ -87,14 +89,14 @@ fn kind_of(kind: Kind) -> LeakKind {
 }
 
 fn leak_of(leak: Leak) -> Explanation {
-    let trace: Vec<symbols::Frame> = leak.trace.into_iter().map(frame_of).collect();
+    let trace: Arc<[symbols::Frame]> = leak.trace.into_iter().map(frame_of).collect();
     // The report has one stack for all that was laid together.
     let stack = explain::Stack {
         blocks: leak.blocks,
         bytes: leak.bytes,
         allocated: leak.of_type.clone(),
         thread: leak.thread.clone(),
-        trace: trace.clone(),
+        trace: Arc::clone(&trace),
     };
     Explanation {
         kind: kind_of(leak.kind),

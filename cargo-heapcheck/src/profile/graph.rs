@@ -98,7 +98,7 @@ impl<'e> Graph<'e> {
 
 fn name_of(frame: &Frame, granularity: Granularity, call: u64) -> String {
     if granularity == Granularity::Functions {
-        return frame.function.clone();
+        return frame.function.to_string();
     }
     let file = frame.file.as_deref().map_or(String::new(), |file| {
         let line = frame.line.map_or(String::new(), |line| format!(":{line}"));

@@ -73,7 +73,7 @@ impl<'e> Functions<'e> {
         let next = self.values.len();
         let number = *self.numbers.entry((&frame.function, file)).or_insert(next);
         if number == next {
-            self.values.push(json!([frame.function, shown(file), kind(frame)]));
+            self.values.push(json!([&*frame.function, shown(file), kind(frame)]));
         }
         number
     }
@@ -206,7 +206,7 @@ fn fault_values(unit: &Explained) -> impl Iterator<Item = Value> {
         let stacks = fault.stacks.iter().map(|(what, frames)| {
             let lines = frames.iter().map(|frame| match place(frame) {
                 Some(place) => format!("{}  {place}", frame.function),
-                None => frame.function.clone(),
+                None => frame.function.to_string(),
             });
             json!([what, lines.collect::<Vec<_>>()])
         });

@@ -1,6 +1,8 @@
 #![forbid(unsafe_code)]
 //! An older run to compare with: a run's folder, a record, or a report that was written as JSON.
 
+use std::sync::Arc;
+
 use heapcheck_rt::record::LeakKind;
 use serde_json::Value;
 
@@ -78,12 +80,12 @@ impl Told {
 fn read_frame(frame: &Value) -> Option<Frame> {
     let number = |name: &str| frame[name].as_u64().and_then(|number| u32::try_from(number).ok());
     Some(Frame {
-        function: frame["function"].as_str()?.to_string(),
-        file: frame["file"].as_str().map(str::to_string),
+        function: frame["function"].as_str()?.into(),
+        file: frame["file"].as_str().map(Arc::from),
         line: number("line"),
         column: number("column"),
         is_inlined: frame["inlined"].as_bool().unwrap_or(false),
-        module: frame["module"].as_str().unwrap_or_default().to_string(),
+        module: frame["module"].as_str().unwrap_or_default().into(),
         ..Frame::default()
     })
 }

@@ -145,7 +145,7 @@ impl<'e> Writer<'e> {
         let linkage = frame.linkage.as_deref().unwrap_or_default();
         // An equal name would be demangled as if it were one of C++.
         let is_plain = frame.function.chars().all(|c| c.is_alphanumeric() || "_.$".contains(c));
-        let system = if linkage == frame.function && !is_plain { "" } else { linkage };
+        let system = if *linkage == *frame.function && !is_plain { "" } else { linkage };
         let key = (&*frame.function, system, frame.file.as_deref().unwrap_or_default());
         if let Some(&id) = self.functions.get(&key) {
             return id;

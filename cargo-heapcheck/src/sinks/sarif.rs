@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use heapcheck_rt::record::{FaultKind, LeakKind};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::root::Root;
@@ -19,54 +20,86 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The name under which services find the signature; the version changes when signatures do.
 const FINGERPRINT: &str = "heapcheckSignature/v1";
 
-/// Writes the report.
+/// Writes the report. A result in memory is many times as large as its text, so each is made when it is written.
 pub(crate) fn render(units: &[Explained], root: &Root) -> String {
-    let mut results: BTreeMap<String, (Value, Vec<String>)> = BTreeMap::new();
+    let mut told: BTreeMap<String, (What<'_>, Vec<&str>)> = BTreeMap::new();
     for unit in units {
-        let test = unit.test.clone().unwrap_or_else(|| unit.program.clone());
         for leak in unit.leaks.iter().filter(|leak| counts(leak) && !leak.is_owned) {
-            let (_, tests) = results
-                .entry(leak.signature.clone())
-                .or_insert_with(|| (leak_result(leak, root), Vec::new()));
-            tests.push(test.clone());
+            let entry = told.entry(leak.signature.clone());
+            entry.or_insert_with(|| (What::Leak(leak), Vec::new())).1.push(unit.name());
         }
         for fault in &unit.faults {
-            let result = fault_result(fault, root);
-            let (_, tests) = results.entry(result.to_string()).or_insert_with(|| (result, Vec::new()));
-            tests.push(test.clone());
+            let entry = told.entry(fault_result(fault, root).to_string());
+            entry.or_insert_with(|| (What::Fault(fault), Vec::new())).1.push(unit.name());
         }
     }
-    let results = results.into_values().map(|(mut result, tests)| {
-        let text = result["message"]["text"].as_str().unwrap_or_default();
-        result["message"]["text"] = format!("{text} (in {})", tests.join(", ")).into();
-        let named = tests.iter().map(|test| json!({ "fullyQualifiedName": test, "kind": "function" }));
-        result["locations"][0]["logicalLocations"] = named.collect();
-        result
-    });
     let unjudged = units.iter().filter_map(|unit| {
         let Verdict::None(reason) = &unit.verdict else { return None };
-        let whose = unit.test.as_ref().unwrap_or(&unit.program);
-        Some(json!({ "level": "error", "message": { "text": format!("no verdict on {whose}: {reason}") } }))
+        let text = format!("no verdict on {}: {reason}", unit.name());
+        Some(json!({ "level": "error", "message": { "text": text } }))
     });
     let unjudged: Vec<Value> = unjudged.collect();
-    let report = json!({
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
+    let report = Log {
+        schema: SCHEMA,
+        runs: [Run {
+            invocations: json!([{
+                "executionSuccessful": unjudged.is_empty(),
+                "toolExecutionNotifications": unjudged,
+            }]),
+            results: Results { told: told.into_values().collect(), root },
+            tool: json!({ "driver": {
                 "name": "heapcheck",
                 "version": env!("CARGO_PKG_VERSION"),
                 "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "rules": rules(),
-            } },
-            "invocations": [{
-                "executionSuccessful": unjudged.is_empty(),
-                "toolExecutionNotifications": unjudged,
-            }],
-            "results": results.collect::<Vec<_>>(),
+            } }),
         }],
-    });
-    format!("{report:#}\n")
+        version: "2.1.0",
+    };
+    serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+}
+
+#[derive(Serialize)]
+struct Log<'e> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    runs: [Run<'e>; 1],
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Run<'e> {
+    invocations: Value,
+    results: Results<'e>,
+    tool: Value,
+}
+
+/// What a result is about.
+enum What<'e> {
+    Leak(&'e Explanation),
+    Fault(&'e WrongFree),
+}
+
+/// The results, each with the tests that it was found in.
+struct Results<'e> {
+    told: Vec<(What<'e>, Vec<&'e str>)>,
+    root: &'e Root,
+}
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.told.iter().map(|(what, tests)| {
+            let mut result = match what {
+                What::Leak(leak) => leak_result(leak, self.root),
+                What::Fault(fault) => fault_result(fault, self.root),
+            };
+            let text = result["message"]["text"].as_str().unwrap_or_default();
+            result["message"]["text"] = format!("{text} (in {})", tests.join(", ")).into();
+            let named = tests.iter().map(|test| json!({ "fullyQualifiedName": test, "kind": "function" }));
+            result["locations"][0]["logicalLocations"] = named.collect();
+            result
+        }))
+    }
 }
 
 fn rule_of_kind(kind: LeakKind) -> (String, &'static str, &'static str) {

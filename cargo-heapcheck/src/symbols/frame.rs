@@ -2,16 +2,17 @@
 //! One line of a call stack, and how its place is written.
 
 use std::path::Path;
+use std::sync::Arc;
 
-/// One line of a call stack.
+/// One line of a call stack. Its text is shared: most frames are in many stacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// The function, demangled; where nothing knows it, the file and the address in it.
-    pub(crate) function: String,
+    pub(crate) function: Arc<str>,
     /// Whether the function is known.
     pub(crate) is_named: bool,
     /// The source file.
-    pub(crate) file: Option<String>,
+    pub(crate) file: Option<Arc<str>>,
     /// The line in it.
     pub(crate) line: Option<u32>,
     /// The column in that.
@@ -19,13 +20,13 @@ pub(crate) struct Frame {
     /// Whether the function was inlined into the one of the next frame.
     pub(crate) is_inlined: bool,
     /// The path of the loaded file.
-    pub(crate) module: String,
+    pub(crate) module: Arc<str>,
     /// The return address, as it was recorded.
     pub(crate) pc: u64,
     /// The address of the call in the file.
     pub(crate) address: u64,
     /// The function, as the linker knows it.
-    pub(crate) linkage: Option<String>,
+    pub(crate) linkage: Option<Arc<str>>,
 }
 
 /// `file:line` of a frame, below the current folder where it lies there.

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use addr2line::{Loader, demangle_auto};
 use heapcheck_rt::record::{Module, Record};
@@ -58,7 +59,7 @@ impl Symbols {
                     let known = self.file(record, module).find(address, &module.path);
                     frames.extend(known.iter().map(|frame| Frame { pc, ..frame.clone() }));
                 }
-                None => frames.push(Frame { function: format!("{pc:#x}"), pc, ..Frame::default() }),
+                None => frames.push(Frame { function: format!("{pc:#x}").into(), pc, ..Frame::default() }),
             }
         }
         frames
@@ -143,9 +144,9 @@ fn find_frames(loader: &Loader, module: &str, address: u64) -> Vec<Frame> {
     if frames.is_empty() {
         frames.push(match loader.find_symbol(address) {
             Some(symbol) => Frame {
-                function: demangled(symbol),
+                function: demangled(symbol).into(),
                 is_named: true,
-                linkage: Some(symbol.to_string()),
+                linkage: Some(symbol.into()),
                 ..unknown(address, module)
             },
             None => unknown(address, module),
@@ -158,17 +159,17 @@ fn find_inlined(loader: &Loader, module: &str, address: u64) -> Vec<Frame> {
     let mut frames = Vec::new();
     let Ok(mut found) = loader.find_frames(address) else { return frames };
     while let Ok(Some(frame)) = found.next() {
-        let linkage = frame.function.as_ref().and_then(|f| f.raw_name().ok().map(Cow::into_owned));
+        let linkage = frame.function.as_ref().and_then(|f| Some(Arc::from(f.raw_name().ok()?)));
         let language = frame.function.as_ref().and_then(|function| function.language);
         // The symbol table names what debug information without names does not.
-        let by_symbol = || loader.find_symbol(address).map(str::to_string);
-        let linkage = linkage.or_else(by_symbol);
+        let by_symbol = || loader.find_symbol(address).map(Arc::from);
+        let linkage: Option<Arc<str>> = linkage.or_else(by_symbol);
         let name = linkage.as_deref().map(|name| readable(name, language));
         let location = frame.location;
         frames.push(Frame {
             is_named: name.is_some(),
-            function: name.unwrap_or_else(|| unknown(address, module).function),
-            file: location.as_ref().and_then(|location| location.file).map(str::to_string),
+            function: name.map_or_else(|| unknown(address, module).function, Arc::from),
+            file: location.as_ref().and_then(|location| location.file).map(Arc::from),
             line: location.as_ref().and_then(|location| location.line).filter(|&line| line > 0),
             column: location.as_ref().and_then(|location| location.column).filter(|&column| column > 0),
             is_inlined: true,
@@ -203,5 +204,6 @@ fn readable(symbol: &str, language: Option<gimli::DwLang>) -> String {
 /// A frame of which only the address is known: `libfoo.so+0x1234`.
 fn unknown(address: u64, path: &str) -> Frame {
     let name = path.rsplit('/').next().unwrap_or(path);
-    Frame { function: format!("{name}+{address:#x}"), module: path.to_string(), address, ..Frame::default() }
+    let function = format!("{name}+{address:#x}").into();
+    Frame { function, module: path.into(), address, ..Frame::default() }
 }

@@ -66,7 +66,7 @@ pub(crate) fn find(pattern: &str, records: &[Record], symbols: &mut Symbols) -> 
             let typed = symbols.find_type(record, held.trace, &frames, sizes);
             let (allocated, full) = typed.map_or((None, None), |typed| (Some(typed.short), Some(typed.full)));
             let place = place(&frames[own]);
-            let function = frames[own].function.as_str();
+            let function = &*frames[own].function;
             let texts = [allocated.as_deref(), full.as_deref(), place.as_deref(), Some(function)];
             if texts.into_iter().flatten().any(|text| text.contains(pattern)) {
                 let way = Way::explain(record, held, &mut names, symbols);

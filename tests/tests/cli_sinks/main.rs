@@ -96,11 +96,59 @@ fn check_json(text: &str) {
     assert_eq!(report["leaked_bytes"], sum);
 }
 
+/// What the schema of Jenkins (junit-10.xsd) lets an element have, and what it has to have; the properties of cases are
+/// pytest's, the count of skipped ones at the root nextest's.
+fn check_shape(node: roxmltree::Node<'_, '_>) {
+    type Names = &'static [&'static str];
+    const OUTCOMES: Names = &["properties", "skipped", "error", "failure", "system-out", "system-err"];
+    const SUITE: Names = &[
+        "name",
+        "tests",
+        "failures",
+        "errors",
+        "disabled",
+        "skipped",
+        "time",
+        "timestamp",
+        "hostname",
+        "id",
+        "package",
+    ];
+    const SHAPES: &[(&str, Names, Names, Names)] = &[
+        (
+            "testsuites",
+            &[],
+            &["name", "tests", "failures", "errors", "disabled", "skipped", "time"],
+            &["testsuite"],
+        ),
+        ("testsuite", &["name", "tests"], SUITE, &["properties", "testcase", "system-out", "system-err"]),
+        ("testcase", &["name"], &["name", "classname", "time", "status", "assertions"], OUTCOMES),
+        ("properties", &[], &[], &["property"]),
+        ("property", &["name", "value"], &["name", "value"], &[]),
+        ("failure", &[], &["message", "type"], &[]),
+        ("error", &[], &["message", "type"], &[]),
+        ("skipped", &[], &["message"], &[]),
+        ("system-out", &[], &[], &[]),
+        ("system-err", &[], &[], &[]),
+    ];
+    let name = node.tag_name().name();
+    let (_, needed, allowed, children) =
+        SHAPES.iter().find(|shape| shape.0 == name).unwrap_or_else(|| panic!("<{name}>"));
+    assert!(needed.iter().all(|needed| node.has_attribute(*needed)), "<{name}> lacks one of {needed:?}");
+    for attribute in node.attributes() {
+        assert!(allowed.contains(&attribute.name()), "<{name} {}>", attribute.name());
+    }
+    for child in node.children().filter(|child| child.is_element()) {
+        assert!(children.contains(&child.tag_name().name()), "<{name}><{}>", child.tag_name().name());
+    }
+}
+
 /// The attributes are those of the JUnit that nextest and Jenkins have agreed on.
 fn check_junit(text: &str) {
     let document = roxmltree::Document::parse(text).unwrap();
     let suites = document.root_element();
     assert_eq!(suites.tag_name().name(), "testsuites");
+    suites.descendants().filter(|node| node.is_element()).for_each(check_shape);
     let number =
         |node: roxmltree::Node<'_, '_>, name: &str| node.attribute(name).unwrap().parse::<usize>().unwrap();
     let named = |node: roxmltree::Node<'_, '_>, name: &str| {
@@ -150,6 +198,8 @@ fn check_junit(text: &str) {
 
 /// SARIF 2.1.0, 3.13 and following: what has to be there, and what code scanning needs.
 fn check_sarif(fixture: &Fixture, report: &Value) {
+    let schema = json(include_str!("sarif.schema.json"));
+    assert_eq!(schema::complaints(&schema, report), [""; 0]);
     assert_eq!(report["version"], "2.1.0");
     assert!(report["$schema"].as_str().unwrap().contains("sarif-2.1.0"));
     assert_eq!(report["runs"].as_array().unwrap().len(), 1);

@@ -5,7 +5,18 @@
 use serde_json::Value;
 
 /// Keywords that hold a value to nothing.
-const ABOUT: &[&str] = &["$schema", "$id", "title", "description", "$defs", "format", "default"];
+const ABOUT: &[&str] = &[
+    "$schema",
+    "$id",
+    "$comment",
+    "title",
+    "description",
+    "$defs",
+    "definitions",
+    "format",
+    "default",
+    "additionalProperties",
+];
 
 /// What is wrong with `value`, if anything.
 pub(crate) fn complaints(schema: &Value, value: &Value) -> Vec<String> {
@@ -48,8 +59,10 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, complaints: &mut
                 }
             }
             "properties" => {
+                // Where it does not say that there may be more, there may not.
+                let more = keywords.get("additionalProperties").filter(|more| **more != Value::Bool(false));
                 for (name, inner) in value.as_object().into_iter().flatten() {
-                    match wanted.get(name) {
+                    match wanted.get(name).or(more) {
                         Some(schema) => check(root, schema, inner, &format!("{at}.{name}"), complaints),
                         None => complaints.push(format!("{at}: `{name}` is not in the schema")),
                     }
@@ -71,7 +84,18 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, complaints: &mut
                     fail(format!("{value} fits {count} of {keyword}"));
                 }
             }
-            "const" | "enum" | "minimum" => {}
+            "minItems" => {
+                if value.as_array().is_some_and(|items| Some(items.len() as u64) < wanted.as_u64()) {
+                    fail(format!("it has fewer than {wanted} items"));
+                }
+            }
+            "uniqueItems" if wanted == true => {
+                let items = value.as_array().map_or(&[][..], Vec::as_slice);
+                if (1..items.len()).any(|at| items[..at].contains(&items[at])) {
+                    fail("an item is there twice".into());
+                }
+            }
+            "const" | "enum" | "minimum" | "uniqueItems" => {}
             other if ABOUT.contains(&other) => {}
             other => fail(format!("the keyword `{other}` is unknown")),
         }
@@ -116,6 +140,14 @@ mod tests {
         check(json!({ "a": "y", "c": 1 }), false);
         check(json!({ "a": "y", "d": 1 }), false);
         check(json!([]), false);
+        let schema = json!({ "properties": {}, "additionalProperties": { "type": "array", "minItems": 1, "uniqueItems": true } });
+        let check = |value: Value, is_fine: bool| {
+            assert_eq!(complaints(&schema, &value).is_empty(), is_fine, "{value}");
+        };
+        check(json!({ "a": [1, 2] }), true);
+        check(json!({ "a": [1, 1] }), false);
+        check(json!({ "a": [] }), false);
+        check(json!({ "a": 1 }), false);
         assert!(!complaints(&json!({ "pattern": "a" }), &json!("a")).is_empty());
     }
 }
