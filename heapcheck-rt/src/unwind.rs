@@ -86,7 +86,7 @@ impl Rules {
         &self,
         rule: Rule,
         at: Registers,
-        memory: &mut Memory,
+        memory: &mut Memory<'_>,
     ) -> Result<Option<Registers>, Stuck> {
         match rule.kind() {
             Kind::End => Ok(None),
@@ -111,7 +111,7 @@ impl Rules {
     pub(crate) fn step_carefully(
         &self,
         at: Registers,
-        memory: &mut Memory,
+        memory: &mut Memory<'_>,
     ) -> Result<Option<Registers>, Stuck> {
         let next = self.step_rarely(self.rule_of(at.behind()), at, memory)?;
         match next {
@@ -122,7 +122,12 @@ impl Rules {
     }
 }
 
-fn step_to(cfa: usize, rule: Rule, at: Registers, memory: &mut Memory) -> Result<Option<Registers>, Stuck> {
+fn step_to(
+    cfa: usize,
+    rule: Rule,
+    at: Registers,
+    memory: &mut Memory<'_>,
+) -> Result<Option<Registers>, Stuck> {
     let pc = memory.read(cfa.wrapping_sub(8)).ok_or(Stuck)?;
     let bp = match rule.saved_bp() {
         0 => at.bp,
@@ -132,7 +137,7 @@ fn step_to(cfa: usize, rule: Rule, at: Registers, memory: &mut Memory) -> Result
 }
 
 /// Steps by a row in general. Of the registers only the stack and the frame pointer are known.
-fn step_by_row(row: &Row<'_>, at: Registers, memory: &mut Memory) -> Result<Option<Registers>, Stuck> {
+fn step_by_row(row: &Row<'_>, at: Registers, memory: &mut Memory<'_>) -> Result<Option<Registers>, Stuck> {
     let register = |number: u16| match number {
         RBP => Some(at.bp as u64),
         RSP => Some(at.sp as u64),
@@ -165,28 +170,28 @@ fn step_by_row(row: &Row<'_>, at: Registers, memory: &mut Memory) -> Result<Opti
 
 /// Reads words of a stack without faulting.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub(crate) struct Memory<'a> {
     /// Words between these are known to be mapped.
     low: usize,
     end: usize,
     /// A copy of memory that is not.
     copied: usize,
     len: usize,
-    copy: [usize; COPY_WORDS],
+    copy: &'a mut Copied,
 }
 
 /// Words copied at once. Most frames are shorter than this.
-const COPY_WORDS: usize = 128;
+pub(crate) type Copied = [usize; 128];
 
-impl Memory {
-    /// A stack whose words between two addresses are mapped.
-    pub(crate) fn within(low: usize, end: usize) -> Self {
-        Self { low, end, copied: 0, len: 0, copy: [0; COPY_WORDS] }
+impl<'a> Memory<'a> {
+    /// A stack whose words between two addresses are mapped. There is a place for copies of others.
+    pub(crate) fn within(low: usize, end: usize, copy: &'a mut Copied) -> Self {
+        Self { low, end, copied: 0, len: 0, copy }
     }
 
     /// Memory of which nothing is known.
-    pub(crate) fn anywhere() -> Self {
-        Self::within(0, 0)
+    pub(crate) fn anywhere(copy: &'a mut Copied) -> Self {
+        Self::within(0, 0, copy)
     }
 
     fn read_u64(&mut self, address: u64) -> Option<u64> {
@@ -207,7 +212,7 @@ impl Memory {
             return Some(self.copy[index]);
         }
         // To the end of the page, so that a mapping's end does not spoil what lies before it.
-        let words = ((sys::PAGE - address % sys::PAGE) / 8).min(COPY_WORDS);
+        let words = ((sys::PAGE - address % sys::PAGE) / 8).min(self.copy.len());
         self.len = sys::read_memory(address, &mut self.copy[..words]).ok()?;
         self.copied = address;
         (self.len > 0).then(|| self.copy[0])
@@ -222,7 +227,8 @@ pub(crate) fn each_frame(
     frames_max: usize,
     mut visit: impl FnMut(Registers, usize),
 ) {
-    let (mut at, mut memory) = (from, Memory::anywhere());
+    let mut copy: Copied = [0; _];
+    let (mut at, mut memory) = (from, Memory::anywhere(&mut copy));
     for _ in 0..frames_max {
         let behind = at.behind();
         let next = tables(behind.wrapping_sub(1))
@@ -277,7 +283,11 @@ fn with_row_in<R>(found: &Found, behind: usize, look: impl FnOnce(&Row<'_>) -> R
         return None;
     }
     let tables = Tables { header, frames: Section { address: frames as u64, bytes: bytes(frames) } };
-    tables.row_at(pc as u64).ok().map(|row| look(&row))
+    // A row is large, and stacks may be small: it is looked at where it was made.
+    match &tables.row_at(pc as u64) {
+        Ok(row) => Some(look(row)),
+        Err(_) => None,
+    }
 }
 
 fn find_object(pc: usize) -> Option<Found> {

@@ -26,7 +26,7 @@ use crate::limits::{
     DEPTH_MAX, OUTER_FRAMES, QUICK_FRAMES, RENEW_FRAMES, RENEW_TRACES, SHADOW_FRAMES, SHORT_MAX,
 };
 use crate::rule::{Kind, Rule};
-use crate::unwind::{Memory, Registers, Rules};
+use crate::unwind::{Copied, Memory, Registers, Rules};
 use memo::Memos;
 use shadow::{Shadow, Step, mix, never_trusted, share};
 
@@ -90,6 +90,8 @@ pub(crate) struct Capture {
     short_debt: u32,
     full_debt: u32,
     pub(crate) shadow: Shadow,
+    /// Room for what `unwind` copies of a stack: too much for a small one.
+    copy: Copied,
 }
 
 impl Capture {
@@ -292,7 +294,11 @@ impl Capture {
                 Kind::End => return (count, End::Whole),
                 _ => {
                     let before = Registers { pc, sp, bp, interrupted };
-                    match rules.step_rarely(rule, before, &mut Memory::within(sp, self.stack_end)) {
+                    match rules.step_rarely(
+                        rule,
+                        before,
+                        &mut Memory::within(sp, self.stack_end, &mut self.copy),
+                    ) {
                         Ok(Some(next)) if next.pc < 4096 => return (count, End::Whole),
                         Ok(Some(next)) if next.sp > sp && next.sp <= self.stack_end => {
                             Registers { pc, sp, bp, interrupted } = next;
@@ -333,7 +339,7 @@ impl Capture {
     #[cold]
     #[inline(never)]
     fn elsewhere(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
-        let mut reader = Memory::anywhere();
+        let mut reader = Memory::anywhere(&mut self.copy);
         let mut at = at;
         let (mut count, mut cut) = (0, false);
         while count < depth.min(DEPTH_MAX) {
