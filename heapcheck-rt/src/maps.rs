@@ -16,6 +16,12 @@ use crate::sys;
 
 /// Bytes asked for at once. The kernel answers with whole lines, at most a page of them at a time.
 const READ_BYTES: usize = 4 << 10;
+/// A mapping of this size may be mere address space: which pages of it were ever filled is asked for.
+const SPARSE_BYTES: usize = 64 << 20;
+/// Pages that are asked for at once.
+const ASKED_PAGES: usize = 8 << 10;
+/// So few pages that nobody filled are not left out between two others.
+const GAP_BYTES: usize = 16 * sys::PAGE;
 
 /// A mapping.
 #[derive(Clone, Copy, Debug)]
@@ -34,10 +40,99 @@ impl Mapping {
         Span::new(self.start, self.end)
     }
 
-    /// Whether loads from all of its pages work. What the kernel lists as readable is, but for shared memory that was
-    /// cut short (touching it is SIGBUS).
-    pub(crate) fn holds(&self) -> bool {
-        self.kind != MapKind::Memory || sys::can_read(self.start, self.end - self.start)
+    /// Whether loads from `span`, which lies in it, work. What the kernel lists as readable is, but for shared memory that
+    /// was cut short (touching it is SIGBUS).
+    fn holds(&self, span: Span) -> bool {
+        let start = span.start / sys::PAGE * sys::PAGE;
+        self.kind != MapKind::Memory || sys::can_read(start, span.end - start)
+    }
+
+    /// Calls `visit` with the parts of `span`, which lies in it, that may hold a word which is not zero, and can be read.
+    ///
+    /// Reading a page makes it, and of shared memory makes it for good. A pool that has reserved a terabyte is asked
+    /// about, not read.
+    pub(crate) fn each_filled(
+        &self,
+        span: Span,
+        arena: &'static Arena,
+        mut visit: impl FnMut(Span) -> Result<(), OutOfMemory>,
+    ) -> Result<(), OutOfMemory> {
+        if self.kind != MapKind::Memory && span.end - span.start < SPARSE_BYTES {
+            return visit(span);
+        }
+        let mut asker = Asker::new(self.kind, arena)?;
+        let mut visit = |lo: usize, hi: usize| {
+            let part = Span::new(lo.max(span.start), hi.min(span.end));
+            if part.is_empty() || !self.holds(part) { Ok(()) } else { visit(part) }
+        };
+        let (mut lo, mut hi) = (span.start, span.start);
+        let mut at = span.start / sys::PAGE * sys::PAGE;
+        while at < span.end {
+            let pages = (span.end - at).div_ceil(sys::PAGE).min(ASKED_PAGES);
+            asker.ask(at, pages);
+            for page in (0..pages).filter(|page| asker.is_filled(*page)) {
+                let start = at + page * sys::PAGE;
+                if start.saturating_sub(hi) > GAP_BYTES {
+                    visit(lo, hi)?;
+                    lo = start;
+                }
+                hi = start + sys::PAGE;
+            }
+            at += pages * sys::PAGE;
+        }
+        visit(lo, hi)
+    }
+}
+
+/// Asks the kernel which pages were ever filled, many at a time.
+struct Asker {
+    answers: Buf<u64>,
+    /// Whether shared memory is meant: of that a page may be filled that this process has never touched (mincore(2) tells
+    /// it), of other memory one may be in the swap (only proc_pid_pagemap(5) tells that).
+    is_shared: bool,
+    pagemap: Option<i32>,
+    /// Whether an answer came. What is not known counts as filled.
+    knows: bool,
+}
+
+impl Asker {
+    fn new(kind: MapKind, arena: &'static Arena) -> Result<Self, OutOfMemory> {
+        let mut answers = Buf::new(arena);
+        answers.resize(ASKED_PAGES, 0)?;
+        let is_shared = kind == MapKind::Memory;
+        let pagemap =
+            if is_shared { None } else { sys::open(b"/proc/thread-self/pagemap\0", sys::O_CLOEXEC, 0).ok() };
+        Ok(Self { answers, is_shared, pagemap, knows: false })
+    }
+
+    /// Asks about so many pages from the address `at` on.
+    fn ask(&mut self, at: usize, pages: usize) {
+        let answers = &mut self.answers.as_mut_slice()[..pages];
+        self.knows = match self.pagemap {
+            _ if self.is_shared => sys::which_resident(at, answers),
+            Some(fd) => sys::read_words_at(fd, answers, at / sys::PAGE * 8) == Ok(pages),
+            None => false,
+        };
+    }
+
+    fn is_filled(&self, page: usize) -> bool {
+        /// Present, or in the swap.
+        const THERE: u64 = 3 << 62;
+        let answers = self.answers.as_slice();
+        !self.knows
+            || if self.is_shared {
+                answers[page / 8].to_le_bytes()[page % 8] & 1 != 0
+            } else {
+                answers[page] & THERE != 0
+            }
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        if let Some(fd) = self.pagemap {
+            sys::close(fd);
+        }
     }
 }
 
@@ -122,7 +217,9 @@ impl Maps {
     /// Reads the word at `address` if it lies in a mapping that may be read.
     pub(crate) fn read_word(&self, address: usize) -> Option<usize> {
         let mapping = self.find(address).filter(|mapping| mapping.perms.readable())?;
-        if !address.is_multiple_of(size_of::<usize>()) || mapping.kind == MapKind::Special || !mapping.holds()
+        if !address.is_multiple_of(size_of::<usize>())
+            || mapping.kind == MapKind::Special
+            || !mapping.holds(Span::new(address, address + size_of::<usize>()))
         {
             return None;
         }

@@ -383,11 +383,11 @@ impl Collector<'_> {
                 continue;
             }
             let tag = Tag { kind: RootKind::Maps, owner: number as u32 };
-            let (weak, mut outcome, mut asked) = (&mut self.roots.weak, Ok(()), None);
+            let (weak, arena, mut outcome) = (&mut self.roots.weak, self.arena, Ok(()));
             intervals::subtract(mapping.span(), owned.as_slice(), |span| {
                 let span = word_aligned(span);
-                if !span.is_empty() && outcome.is_ok() && *asked.get_or_insert_with(|| mapping.holds()) {
-                    outcome = weak.push(RootRange { span, tag });
+                if !span.is_empty() && outcome.is_ok() {
+                    outcome = mapping.each_filled(span, arena, |span| weak.push(RootRange { span, tag }));
                 }
             });
             outcome?;

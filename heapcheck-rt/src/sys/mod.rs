@@ -299,6 +299,17 @@ pub(crate) fn can_read(address: usize, len: usize) -> bool {
     !matches!(call!(28, address, len, 22), Err(Errno(error)) if error != EINVAL)
 }
 
+/// Which pages from `address` on are in memory (mincore(2)): the lowest bit of one byte each, the first in the first word's
+/// lowest byte. False when the kernel does not say. `answers` has a word for each page, more than they need.
+pub(crate) fn which_resident(address: usize, answers: &mut [u64]) -> bool {
+    call!(27, address, answers.len() * PAGE, answers.as_mut_ptr()).is_ok()
+}
+
+/// Reads words of a file, from the byte `offset` on (pread(2)); returns how many.
+pub(crate) fn read_words_at(fd: i32, words: &mut [u64], offset: usize) -> Result<usize, Errno> {
+    call!(17, fd, words.as_mut_ptr(), size_of_val(words), offset).map(|bytes| bytes / 8)
+}
+
 /// Sleeps while `*word == expected`, at most `timeout_ns` (0: without end). May wake for no reason.
 pub(crate) fn futex_wait(word: &core::sync::atomic::AtomicU32, expected: u32, timeout_ns: u64) {
     let timeout = [timeout_ns / 1_000_000_000, timeout_ns % 1_000_000_000];
