@@ -93,7 +93,8 @@ impl Testing {
         if !status.success() && self.verb[0] == "nextest" && !has_nextest() {
             eprintln!("hint: `cargo install --locked cargo-nextest` installs it");
         }
-        if interrupted.is_none() && self.is_refused(&run, status) {
+        let is_empty = interrupted.is_none() && run.units().is_empty() && tally::read(&run).is_empty();
+        if is_empty && self.is_refused(&run, status) {
             run.forget(&home);
             return Ok(Ending::Usage.code());
         }
@@ -119,6 +120,10 @@ impl Testing {
         }
         self.warn(&run, &plan, &home, status.success());
         self.outputs.write(&units, Asked::of_cargo(self.cargo_flags()))?;
+        if is_empty && status.success() && !self.runs_tests() {
+            // What was only built or listed is no run to tell again.
+            run.forget(&home);
+        }
         let own = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0);
         Ok(match own {
             // As under plain cargo: the program's own status.
@@ -196,13 +201,11 @@ impl Testing {
         &self.arguments[..end]
     }
 
-    /// Whether the line that was typed was not understood, and so nothing was run. Cargo tells by its code that it does
+    /// Whether nothing was run because the line that was typed was not understood. Cargo tells by its code that it does
     /// not know a flag; other failures end it with another one.
     fn is_refused(&self, run: &Run, status: ExitStatus) -> bool {
         let of_flags = if self.verb[0] == "nextest" { 2 } else { 1 };
-        (status.code() == Some(of_flags) || run.is_refused())
-            && run.units().is_empty()
-            && tally::read(run).is_empty()
+        status.code() == Some(of_flags) || run.is_refused()
     }
 
     /// Whether something is to be run, not only built or listed.

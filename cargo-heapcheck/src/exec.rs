@@ -82,7 +82,8 @@ impl Exec {
         explained.took_ms = Some(milliseconds(took));
         ledger::add(&run, &explained)?;
         tally::add(&run, &Entry::of(&explained))?;
-        if explained.verdict != Verdict::Clean || !explained.excused.is_empty() {
+        let is_excused = explained.suppressed_bytes > 0 || !explained.excused.is_empty();
+        if explained.verdict != Verdict::Clean || is_excused {
             eprint!("\n{}", human::render(&explained, look));
         }
         if explained.verdict == Verdict::Leaked {

@@ -135,6 +135,17 @@ fn a_program_is_checked_where_no_compiler_is() {
 }
 
 #[test]
+fn what_a_file_of_suppressions_excuses_is_told() {
+    let fixture = Fixture::new("programs");
+    compile(&fixture, "leaks.c", &[]);
+    fs::write(fixture.path().join("all.supp"), "leak:leaks\n").unwrap();
+    let output = fixture.command("exec --suppressions all.supp -- ./leaks").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("heapcheck: `leaks` is clean; ") && stderr.contains("suppressed"), "{stderr}");
+}
+
+#[test]
 fn a_record_that_breaks_off_or_is_damaged_gives_no_verdict() {
     let fixture = Fixture::new("programs");
     compile(&fixture, "leaks.c", &[]);

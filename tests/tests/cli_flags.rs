@@ -113,7 +113,7 @@ fn a_flag_that_cannot_be_obeyed_is_told() {
 }
 
 #[test]
-fn a_line_that_is_not_understood_leaves_the_last_run() {
+fn a_line_that_runs_nothing_leaves_the_last_run() {
     let fixture = Fixture::new("kinds");
     // Nothing was run before: then nothing is there afterwards.
     assert_eq!(run(&fixture, "test --frobnicate").code, Some(2));
@@ -136,9 +136,10 @@ fn a_line_that_is_not_understood_leaves_the_last_run() {
         true => lines.push("nextest run --frobnicate"),
         false => eprintln!("skipped: cargo-nextest is not installed"),
     }
-    for line in lines {
+    let built = ["test --lib --no-run", "test --lib -- --list"].map(|line| (line, 0));
+    for (line, code) in lines.into_iter().map(|line| (line, 2)).chain(built) {
         let seen = run(&fixture, line);
-        assert_eq!(seen.code, Some(2), "{line}: {}", seen.stderr);
+        assert_eq!(seen.code, Some(code), "{line}: {}", seen.stderr);
         assert_eq!(last.canonicalize().unwrap(), before, "{line}");
         let report = run(&fixture, "report");
         assert!(

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
-//! What a whole suite costs under the tool: many small tests, few heavy ones, the way to the first test, the first build
+//! What a whole suite costs under the tool: many small tests, few heavy ones, the way to the first test, the first use
 //! of the runtime. `cargo bench -p heapcheck-tests --bench suite` prints it; `-- --only trivial,heavy` asks for less,
-//! `-- --tries 9` for more, `-- --write-readme` puts the table into README.md.
+//! `-- --tries 9` for more, `-- --write-readme` puts the table into README.md, a part of it into the table there.
 //!
 //! The commands of a comparison run in turn, and each ratio is the median over the turns of a command's time to that of
 //! plain nextest in the same turn: what else the machine does meets both alike. Nothing is asserted, because a figure is
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use heapcheck_tests::fixture::{runtime, scrubbed, tool};
 
 const TRIVIAL_TESTS: usize = 1000;
-const PARTS: [&str; 4] = ["build", "first", "trivial", "heavy"];
+const PARTS: [&str; 4] = ["runtime", "first", "trivial", "heavy"];
 const BEGIN: &str = "<!-- suite:begin -->\n";
 const END: &str = "<!-- suite:end -->";
 
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     let mut rows = vec![];
     for part in &asked.parts {
         rows.extend(match part.as_str() {
-            "build" => first_build(asked.tries),
+            "runtime" => first_use(asked.tries),
             "first" => first_test(asked.tries),
             "trivial" => {
                 let tests =
@@ -76,24 +76,41 @@ fn main() -> ExitCode {
             }
         });
     }
-    let mut table = String::from("| | time | |\n|---|---|---|\n");
-    for [what, time, remark] in rows {
-        let _ = writeln!(table, "| {what} | {time} | {remark} |");
-    }
-    print!("{table}");
+    print!("{}", table(&rows));
     if asked.writes_readme {
-        write_readme(&table);
+        write_readme(rows);
     }
     ExitCode::SUCCESS
 }
 
 type Row = [String; 3];
 
-fn write_readme(table: &str) {
+fn table(rows: &[Row]) -> String {
+    let mut table = String::from("| | time | |\n|---|---|---|\n");
+    for [what, time, remark] in rows {
+        let _ = writeln!(table, "| {what} | {time} | {remark} |");
+    }
+    table
+}
+
+/// Puts the rows in the place of those of the same name, and behind them those that are new.
+fn write_readme(mut rows: Vec<Row>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).expect("README.md has a place for the table");
-    let (_, behind) = rest.split_once(END).expect("the place has an end");
+    let (old, behind) = rest.split_once(END).expect("the place has an end");
+    let cells = |line: &str| -> Option<Row> {
+        let cells: Vec<String> = line.split('|').map(|cell| cell.trim().to_string()).collect();
+        cells.get(1..4)?.to_vec().try_into().ok()
+    };
+    let mut all: Vec<Row> = old.lines().skip(2).filter_map(cells).collect();
+    for row in &mut all {
+        if let Some(at) = rows.iter().position(|[what, ..]| *what == row[0]) {
+            *row = rows.remove(at);
+        }
+    }
+    all.extend(rows);
+    let table = table(&all);
     fs::write(&path, format!("{before}{BEGIN}{table}{END}{behind}")).unwrap();
 }
 
@@ -156,14 +173,46 @@ fn compare(name: &str, folder: &tempfile::TempDir, tries: usize) -> Vec<Row> {
 
 /// The way to the first test, when everything is built.
 fn first_test(tries: usize) -> Vec<Row> {
-    let source = "#[test] fn now() { let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH); \
+    let alone = ("", "cargo test", "cargo heapcheck test");
+    let among = ("m0", "cargo test --workspace", "cargo heapcheck test --workspace");
+    [("one package", alone), ("a workspace of eight", among)]
+        .into_iter()
+        .map(|(name, (below, plain, checked))| {
+            let folder = package("", NOW);
+            if !below.is_empty() {
+                fill_workspace(folder.path());
+            }
+            way_to_first(name, folder.path(), below, [plain, checked], tries)
+        })
+        .collect()
+}
+
+/// A test that writes down when it runs.
+const NOW: &str = "#[test] fn now() { let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH); \
         std::fs::write(\"now\", now.unwrap().as_nanos().to_string()).unwrap(); }";
-    let folder = package("", source);
-    let lines = ["cargo test", "cargo heapcheck test"];
+
+/// Makes a package one of eight, of which the first has the test.
+fn fill_workspace(folder: &Path) {
+    let numbers: Vec<String> = (0..8).map(|number| format!("m{number}")).collect();
+    for name in &numbers {
+        fs::create_dir_all(folder.join(name).join("src")).unwrap();
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\ndoctest = false\n"
+        );
+        fs::write(folder.join(name).join("Cargo.toml"), manifest).unwrap();
+        let source = if name == "m0" { NOW } else { "#[test] fn t() {}" };
+        fs::write(folder.join(name).join("src/lib.rs"), source).unwrap();
+    }
+    fs::write(folder.join("Cargo.toml"), format!("[workspace]\nresolver = \"3\"\nmembers = {numbers:?}\n"))
+        .unwrap();
+}
+
+/// The way of each of two lines, plain and checked, to the test in the folder `below`.
+fn way_to_first(name: &str, folder: &Path, below: &str, lines: [&str; 2], tries: usize) -> Row {
     let way = |line: &str| {
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        time(folder.path(), line);
-        let now: u64 = fs::read_to_string(folder.path().join("now")).unwrap().parse().unwrap();
+        time(folder, line);
+        let now: u64 = fs::read_to_string(folder.join(below).join("now")).unwrap().parse().unwrap();
         Duration::from_nanos(now).saturating_sub(begun).as_secs_f64() * 1000.0
     };
     for line in lines {
@@ -172,26 +221,27 @@ fn first_test(tries: usize) -> Vec<Row> {
     let turns: Vec<_> = (0..tries).map(|_| lines.map(way)).collect();
     let own = median(turns.iter().map(|turn| turn[1]));
     let more = median(turns.iter().map(|turn| turn[1] - turn[0]));
-    vec![[
-        "up to the first test, everything built".to_string(),
+    [
+        format!("up to the first test of {name}, everything built"),
         format!("{own:.0} ms"),
         format!("{more:.0} ms more than `cargo test`"),
-    ]]
+    ]
 }
 
-fn first_build(tries: usize) -> Vec<Row> {
+/// The command that needs the runtime and nothing else, where the tool has never been.
+fn first_use(tries: usize) -> Vec<Row> {
     let folder = package("", "");
-    let build = |_| {
+    let run = |_| {
         let mut command = command(folder.path(), "cargo heapcheck runtime");
         let _ = fs::remove_dir_all(folder.path().join("target"));
         let begun = Instant::now();
         assert!(command.env_remove("HEAPCHECK_RT").status().unwrap().success());
         begun.elapsed().as_secs_f64()
     };
-    let time = median((0..tries).map(build));
+    let time = median((0..tries).map(run));
     vec![[
-        "the first build of the runtime".to_string(),
-        format!("{time:.1} s"),
-        "once for each compiler".to_string(),
+        "the first use of the runtime, `cargo heapcheck runtime`".to_string(),
+        format!("{:.0} ms", time * 1000.0),
+        "nothing is compiled".to_string(),
     ]]
 }
