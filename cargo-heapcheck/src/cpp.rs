@@ -16,8 +16,10 @@ pub(crate) fn short(name: &str) -> String {
     if !name.contains("std::") {
         return name.to_string();
     }
+    // The inline namespaces of both libraries say which version of a class it is.
+    let name = name.replace("std::__1::", "std::").replace("std::__cxx11::", "std::");
     let mut kept = String::with_capacity(name.len());
-    let mut rest = name;
+    let mut rest = name.as_str();
     while let Some(c) = rest.chars().next() {
         let found = rest.strip_prefix(", ").and_then(|next| {
             let start = DEFAULTS.iter().find(|start| next.starts_with(**start))?;
@@ -32,9 +34,7 @@ pub(crate) fn short(name: &str) -> String {
             }
         }
     }
-    kept.replace("std::__cxx11::", "std::")
-        .replace("std::basic_string<char>", "std::string")
-        .replace("> >", ">>")
+    kept.replace("std::basic_string<char>", "std::string").replace("> >", ">>")
 }
 
 /// Shortens the name of a type, and leaves out the namespaces of all that is not the library's.
@@ -137,6 +137,13 @@ mod tests {
     #[test]
     fn defaults_are_left_out() {
         let check = |name: &str, expected: &str| assert_eq!(short(name), expected);
+        let string = "std::__1::basic_string<char, std::__1::char_traits<char>, std::__1::allocator<char> >";
+        assert_eq!(
+            short(&format!(
+                "std::__1::set<{string}, std::__1::less<{string} >, std::__1::allocator<{string} > >"
+            )),
+            "std::set<std::string>"
+        );
         let string = "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >";
         check(string, "std::string");
         check(

@@ -53,6 +53,23 @@ fn each_block_of_cpp_is_what_it_is() {
 }
 
 #[test]
+fn of_libcxx_nothing_wrong_is_told() {
+    let probe = Fixture::new("foreign");
+    fs::write(probe.path().join("probe.cpp"), "#include <map>\nint main() {}\n").unwrap();
+    let mut command = Command::new("clang++");
+    command.args(["-stdlib=libc++", "-o", "probe", "probe.cpp"]).current_dir(probe.path());
+    if !command.output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no clang++ with libc++");
+        return;
+    }
+    for level in ["-O0", "-O2"] {
+        let Some(score) = run("clang++", &["-stdlib=libc++", "-g", level], "made.cpp") else { return };
+        eprintln!("libc++ {level}: {} of {} claims", score.right, score.claims);
+        assert_eq!(score.wrong, 0, "{level}: {score:#?}");
+    }
+}
+
+#[test]
 fn where_less_is_known_nothing_is_wrong() {
     for (compiler, source) in [("cc", "made.c"), ("c++", "made.cpp")] {
         for flags in [&["-g", "-gdwarf-4", "-O2"][..], &["-g1", "-O2"], &["-g0", "-O0"], &["-g0", "-O2"]] {

@@ -77,7 +77,7 @@ pub(super) fn read_text(text: &str) -> Function {
     let name = if name.contains("operator") { name } else { split_generics(name).0 };
     // The library's namespaces are few.
     let is_namespace =
-        |part: &&&str| ["std", "__cxx11", "__detail", "__gnu_cxx", "pmr", "__debug"].contains(*part);
+        |part: &&&str| ["std", "__cxx11", "__1", "__detail", "__gnu_cxx", "pmr", "__debug"].contains(*part);
     let spaces = parts.iter().take_while(is_namespace).count();
     let module = if spaces > 0 { parts[..spaces].join("::") } else { String::new() };
     Function {

@@ -134,7 +134,7 @@ impl Scopes {
             let full = number_name(&full).unwrap_or(full);
             let (mut outer, own_arguments) = split_path(&full);
             // Nobody writes the namespace of a version.
-            outer.retain(|part| part != "__cxx11");
+            outer.retain(|part| !["__cxx11", "__1"].contains(&part.as_str()));
             let is_it = outer.len() >= path.len() && outer[outer.len() - path.len()..] == *path;
             let likeness = match (arguments, own_arguments.as_deref()) {
                 (Some(wanted), own) => own.map_or(0, |own| likeness(own, wanted)),
