@@ -7,6 +7,7 @@ use crate::complaint::Complaint;
 use crate::literal::{Value, value};
 use crate::nearest::nearest;
 use crate::size;
+use crate::template::{list, stream};
 
 const NAMES: &[&str] = &[
     "mode",
@@ -24,23 +25,24 @@ const MODES: &[&str] = &["minimal", "normal", "strict", "draconian"];
 const THREADS: &[&str] = &["all", "current"];
 
 /// A size, and how it was written.
-#[derive(Debug)]
 pub(crate) struct Size {
     pub(crate) bytes: u64,
     pub(crate) written: String,
 }
 
 /// What was asked for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Arguments {
-    pub(crate) mode: Option<String>,
+    /// 0: that of the process; otherwise one more than its place among the modes.
+    pub(crate) mode: usize,
     pub(crate) max_leaked: Option<Size>,
     pub(crate) max_peak: Option<Size>,
     pub(crate) max_total: Option<Size>,
     pub(crate) max_allocs: Option<u64>,
-    pub(crate) allow: Vec<String>,
-    pub(crate) warmup: Option<u32>,
-    pub(crate) repeat: Option<u32>,
+    /// One a line.
+    pub(crate) allow: String,
+    pub(crate) warmup: u64,
+    pub(crate) repeat: Option<u64>,
     pub(crate) own_thread: bool,
     /// The path of heapcheck-rt in the user's crate.
     pub(crate) path: Option<TokenStream>,
@@ -50,37 +52,34 @@ impl Arguments {
     /// Reads them.
     pub(crate) fn read(tokens: TokenStream) -> Result<Self, Complaint> {
         let mut arguments = Self::default();
-        let mut given: Vec<String> = Vec::new();
-        for argument in split(tokens) {
-            let [TokenTree::Ident(name), rest @ ..] = argument.as_slice() else {
-                let what = format!(
-                    "expected an argument such as `max_leaked = \"1KB\"`; the arguments are {}",
-                    list(NAMES)
-                );
-                return Err(Complaint::new(argument[0].span(), what));
+        // A bit for each name.
+        let mut given = 0u32;
+        let tokens = list(tokens);
+        let mut rest = tokens.as_slice();
+        while !rest.is_empty() {
+            let argument = next_of_list(&mut rest);
+            let Some(first) = argument.first() else { continue };
+            let TokenTree::Ident(name) = first else {
+                let what = "expected an argument such as `max_leaked = \"1KB\"`; the arguments are ";
+                return Err(Complaint::new(first.span(), what.to_string() + &quoted(NAMES)));
             };
             let (span, name) = (name.span(), name.to_string());
-            if !NAMES.contains(&name.as_str()) {
+            let Some(place) = place_of(&name, NAMES) else {
                 return Err(unknown("argument", span, &name, NAMES));
-            }
-            let (Some(TokenTree::Punct(equals)), value) = (rest.first(), rest.get(1..).unwrap_or_default())
-            else {
-                return Err(Complaint::new(
-                    span,
-                    format!("`{name}` needs a value: `{name} = {}`", example(&name)),
-                ));
             };
-            if equals.as_char() != '=' || value.is_empty() {
-                return Err(Complaint::new(
-                    span,
-                    format!("`{name}` needs a value: `{name} = {}`", example(&name)),
-                ));
+            let value = match argument {
+                [_, TokenTree::Punct(equals), value @ ..] if equals.as_char() == '=' => value,
+                _ => &[],
+            };
+            if value.is_empty() {
+                let what = format!("`{name}` needs a value: `{name} = {}`", example(&name));
+                return Err(Complaint::new(span, what));
             }
-            if name != "allow" && given.contains(&name) {
+            if given & (1 << place) != 0 && name != "allow" {
                 return Err(Complaint::new(span, format!("`{name}` is given twice")));
             }
+            given |= 1 << place;
             arguments.take(&name, value)?;
-            given.push(name);
         }
         Ok(arguments)
     }
@@ -95,31 +94,88 @@ impl Arguments {
             return Err(Complaint::new(tokens[1].span(), what));
         };
         match name {
-            "mode" => self.mode = Some(choice("mode", token, MODES)?),
-            "threads" => self.own_thread = choice("value of `threads`", token, THREADS)? == "current",
+            "mode" => self.mode = 1 + choice("mode", token, MODES)?,
+            "threads" => self.own_thread = choice("value of `threads`", token, THREADS)? == 1,
             "max_leaked" => self.max_leaked = Some(size(name, token)?),
             "max_peak" => self.max_peak = Some(size(name, token)?),
             "max_total" => self.max_total = Some(size(name, token)?),
             "max_allocs" => self.max_allocs = Some(number(name, token, 0, u64::MAX)?),
-            "warmup" => self.warmup = Some(number(name, token, 0, 1_000_000)? as u32),
-            "repeat" => self.repeat = Some(number(name, token, 1, 1_000_000)? as u32),
-            _ => self.allow.extend(patterns(token)?),
+            "warmup" => self.warmup = number(name, token, 0, 1_000_000)?,
+            "repeat" => self.repeat = Some(number(name, token, 1, 1_000_000)?),
+            _ => self.allow(token)?,
+        }
+        Ok(())
+    }
+
+    /// Takes one pattern, or several in brackets.
+    fn allow(&mut self, token: &TokenTree) -> Result<(), Complaint> {
+        let mut patterns = vec![token.clone()];
+        if let TokenTree::Group(group) = token
+            && group.delimiter() == Delimiter::Bracket
+        {
+            patterns = list(group.stream());
+        }
+        let mut rest = patterns.as_slice();
+        while !rest.is_empty() {
+            let what = match next_of_list(&mut rest) {
+                [] => continue,
+                [token] => match value(token) {
+                    (Value::Text(text), span) if !is_line(&text) => {
+                        let what = "a pattern is a part of a function's path, on one line, such as \"path::pattern\"";
+                        (span, what)
+                    }
+                    (Value::Text(text), _) => {
+                        if !self.allow.is_empty() {
+                            self.allow.push('\n');
+                        }
+                        self.allow.push_str(&text);
+                        continue;
+                    }
+                    (_, span) => (span, "`allow` must be a pattern in quotes, such as \"path::pattern\""),
+                },
+                [_, second, ..] => (second.span(), "expected patterns in quotes, with commas between them"),
+            };
+            return Err(Complaint::new(what.0, what.1.to_string()));
         }
         Ok(())
     }
 }
 
-/// The tokens between commas; nothing for a comma at the end.
-fn split(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
-    let mut arguments = vec![Vec::new()];
-    for token in tokens {
-        match &token {
-            TokenTree::Punct(punct) if punct.as_char() == ',' => arguments.push(Vec::new()),
-            _ => arguments.last_mut().expect("it begins with one").push(token),
+/// The tokens up to the next comma, which is stepped over.
+fn next_of_list<'t>(rest: &mut &'t [TokenTree]) -> &'t [TokenTree] {
+    let mut at = 0;
+    while let Some(token) = rest.get(at) {
+        if let TokenTree::Punct(punct) = token
+            && punct.as_char() == ','
+        {
+            let item = &rest[..at];
+            *rest = &rest[at + 1..];
+            return item;
+        }
+        at += 1;
+    }
+    std::mem::take(rest)
+}
+
+fn place_of(written: &str, names: &[&str]) -> Option<usize> {
+    let mut place = 0;
+    while let Some(name) = names.get(place) {
+        if *name == written {
+            return Some(place);
+        }
+        place += 1;
+    }
+    None
+}
+
+/// Whether a text fills one line.
+fn is_line(text: &str) -> bool {
+    for letter in text.as_bytes() {
+        if *letter == b'\n' {
+            return false;
         }
     }
-    arguments.retain(|argument| !argument.is_empty());
-    arguments
+    !text.is_empty()
 }
 
 fn example(name: &str) -> &'static str {
@@ -136,93 +192,76 @@ fn example(name: &str) -> &'static str {
     }
 }
 
-fn list(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
+/// Names in a sentence.
+fn quoted(names: &[&str]) -> String {
+    let mut text = String::new();
+    for name in names {
+        text.push_str(if text.is_empty() { "`" } else { ", `" });
+        text.push_str(name);
+        text.push('`');
+    }
+    text
 }
 
 fn unknown(what: &str, span: Span, written: &str, names: &[&str]) -> Complaint {
     let hint = match nearest(written, names) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("there are {}", list(names)),
+        None => format!("there are {}", quoted(names)),
     };
     Complaint::new(span, format!("unknown {what} `{written}`; {hint}"))
 }
 
-fn choice(what: &str, token: &TokenTree, names: &[&str]) -> Result<String, Complaint> {
-    match value(token) {
-        (Value::Text(text), _) if names.contains(&text.as_str()) => Ok(text),
-        (Value::Text(text), span) => Err(unknown(what, span, &text, names)),
-        (_, span) => {
-            Err(Complaint::new(span, format!("expected a {what} in quotes: one of {}", list(names))))
-        }
+/// The place of a word among those that may stand there.
+fn choice(what: &str, token: &TokenTree, names: &[&str]) -> Result<usize, Complaint> {
+    let (found, span) = value(token);
+    let Value::Text(text) = found else {
+        let names = quoted(names);
+        return Err(Complaint::new(span, format!("expected a {what} in quotes: one of {names}")));
+    };
+    match place_of(&text, names) {
+        Some(place) => Ok(place),
+        None => Err(unknown(what, span, &text, names)),
     }
 }
 
 fn size(name: &str, token: &TokenTree) -> Result<Size, Complaint> {
-    let (bytes, written, span) = match value(token) {
-        (Value::Number(bytes), span) => (Some(bytes), bytes.to_string(), span),
-        (Value::Text(text), span) => (size::parse(&text), text, span),
-        (Value::Other, span) => (None, token.to_string(), span),
+    let (found, span) = value(token);
+    let (bytes, written) = match found {
+        Value::Number(bytes) => (Some(bytes), bytes.to_string()),
+        Value::Text(text) => (size::parse(&text), text),
+        Value::Other => (None, token.to_string()),
     };
-    let wrong = || Complaint::new(span, format!("`{name}` must be {}, not `{written}`", size::SHAPE));
-    let bytes = bytes.ok_or_else(wrong)?;
+    let Some(bytes) = bytes else {
+        return Err(Complaint::new(span, format!("`{name}` must be {}, not `{written}`", size::SHAPE)));
+    };
     Ok(Size { bytes, written })
 }
 
 fn number(name: &str, token: &TokenTree, least: u64, most: u64) -> Result<u64, Complaint> {
     let (found, span) = value(token);
-    match found {
-        Value::Number(number) if (least..=most).contains(&number) => Ok(number),
-        Value::Number(number) => {
-            Err(Complaint::new(span, format!("`{name}` must be from {least} to {most}, not {number}")))
-        }
-        _ => Err(Complaint::new(span, format!("`{name}` must be a whole number, not `{token}`"))),
-    }
-}
-
-/// One pattern, or several in brackets.
-fn patterns(token: &TokenTree) -> Result<Vec<String>, Complaint> {
-    if let TokenTree::Group(group) = token
-        && group.delimiter() == Delimiter::Bracket
-    {
-        let found = split(group.stream()).into_iter().map(|item| match item.as_slice() {
-            [token] => pattern(token),
-            other => {
-                Err(Complaint::new(other[1].span(), "expected patterns in quotes, with commas between them"))
-            }
-        });
-        return found.collect();
-    }
-    Ok(vec![pattern(token)?])
-}
-
-fn pattern(token: &TokenTree) -> Result<String, Complaint> {
-    match value(token) {
-        (Value::Text(text), span) if text.is_empty() || text.contains('\n') => Err(Complaint::new(
-            span,
-            "a pattern is a part of a function's path, on one line, such as \"path::pattern\"",
-        )),
-        (Value::Text(text), _) => Ok(text),
-        (_, span) => {
-            Err(Complaint::new(span, "`allow` must be a pattern in quotes, such as \"path::pattern\""))
-        }
-    }
+    let what = match found {
+        Value::Number(number) if number >= least && number <= most => return Ok(number),
+        Value::Number(number) => format!("`{name}` must be from {least} to {most}, not {number}"),
+        _ => format!("`{name}` must be a whole number, not `{token}`"),
+    };
+    Err(Complaint::new(span, what))
 }
 
 /// `a::b`, `::a`, `crate::a`.
 fn path(tokens: &[TokenTree]) -> Result<TokenStream, Complaint> {
-    let fits = |token: &TokenTree| match token {
-        TokenTree::Ident(_) => true,
-        TokenTree::Punct(punct) => matches!(punct.as_char(), ':' | '$'),
-        TokenTree::Group(group) => group.delimiter() == Delimiter::None,
-        TokenTree::Literal(_) => false,
-    };
-    match tokens.iter().find(|token| !fits(token)) {
-        Some(token) => Err(Complaint::new(
-            token.span(),
-            "`crate` must be the path of heapcheck-rt, such as `crate = leaks::heapcheck_rt`",
-        )),
-        None => Ok(tokens.iter().cloned().collect()),
+    let mut path = Vec::new();
+    for token in tokens {
+        let fits = match token {
+            TokenTree::Ident(_) => true,
+            TokenTree::Punct(punct) => punct.as_char() == ':' || punct.as_char() == '$',
+            TokenTree::Group(group) => group.delimiter() == Delimiter::None,
+            TokenTree::Literal(_) => false,
+        };
+        if !fits {
+            let what = "`crate` must be the path of heapcheck-rt, such as `crate = leaks::heapcheck_rt`";
+            return Err(Complaint::new(token.span(), what.to_string()));
+        }
+        path.push(token.clone());
     }
+    Ok(stream(path))
 }

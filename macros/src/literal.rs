@@ -4,7 +4,6 @@
 use proc_macro::{Delimiter, Span, TokenTree};
 
 /// A literal.
-#[derive(Debug)]
 pub(crate) enum Value {
     /// A string.
     Text(String),
@@ -13,6 +12,8 @@ pub(crate) enum Value {
     /// Anything else.
     Other,
 }
+
+const SUFFIXES: &[&str] = &["u8", "u16", "u32", "u64", "usize", "i32", "i64"];
 
 /// Reads the value of a token. Literals that came through a `macro_rules` are wrapped in an invisible group.
 pub(crate) fn value(token: &TokenTree) -> (Value, Span) {
@@ -30,40 +31,82 @@ pub(crate) fn value(token: &TokenTree) -> (Value, Span) {
 }
 
 fn parse(written: &str) -> Value {
-    if let Some(raw) = written.strip_prefix('r') {
-        let raw = raw.trim_matches('#');
-        if let Some(text) = raw.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-            return Value::Text(text.to_string());
+    match written.as_bytes() {
+        [b'"', text @ .., b'"'] => unescaped(text),
+        [b'r', text @ ..] => text_of(bare(text)),
+        [b'0'..=b'9', ..] => match digits(written.as_bytes()) {
+            Some((number, suffix)) if suffix.is_empty() || is_suffix(suffix) => Value::Number(number),
+            _ => Value::Other,
+        },
+        _ => Value::Other,
+    }
+}
+
+/// What stands between the quotes of a raw string.
+fn bare(mut text: &[u8]) -> &[u8] {
+    while let [b'#', inner @ .., b'#'] = text {
+        text = inner;
+    }
+    match text {
+        [b'"', inner @ .., b'"'] => inner,
+        other => other,
+    }
+}
+
+fn text_of(bytes: &[u8]) -> Value {
+    match str::from_utf8(bytes) {
+        Ok(text) => Value::Text(text.to_string()),
+        Err(_) => Value::Other,
+    }
+}
+
+fn is_suffix(written: &[u8]) -> bool {
+    for suffix in SUFFIXES {
+        if suffix.as_bytes() == written {
+            return true;
         }
     }
-    if let Some(text) = written.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        return unescaped(text).map_or(Value::Other, Value::Text);
+    false
+}
+
+/// The number that a text begins with, and what comes behind it. Digits may be grouped by `_`.
+pub(crate) fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut number, mut rest, mut is_number) = (0u64, text, false);
+    while let [digit, behind @ ..] = rest {
+        match digit {
+            b'0'..=b'9' => {
+                number = number.checked_mul(10)?.checked_add(u64::from(*digit - b'0'))?;
+                is_number = true;
+            }
+            b'_' => {}
+            _ => break,
+        }
+        rest = behind;
     }
-    let digits = written.replace('_', "");
-    let digits = ["u8", "u16", "u32", "u64", "usize", "i32", "i64"]
-        .iter()
-        .find_map(|suffix| digits.strip_suffix(suffix))
-        .unwrap_or(&digits);
-    digits.parse().map_or(Value::Other, Value::Number)
+    if is_number { Some((number, rest)) } else { None }
 }
 
 /// Undoes the escapes that can stand in a path or a size.
-fn unescaped(text: &str) -> Option<String> {
-    let mut plain = String::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        plain.push(match c {
-            '\\' => match chars.next()? {
-                'n' => '\n',
-                't' => '\t',
-                '0' => '\0',
-                c @ ('\\' | '"' | '\'') => c,
-                _ => return None,
-            },
-            c => c,
+fn unescaped(text: &[u8]) -> Value {
+    let mut plain = Vec::new();
+    let mut rest = text;
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        if *first != b'\\' {
+            plain.push(*first);
+            continue;
+        }
+        let [escaped, behind @ ..] = rest else { return Value::Other };
+        rest = behind;
+        plain.push(match escaped {
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'0' => 0,
+            b'\\' | b'"' | b'\'' => *escaped,
+            _ => return Value::Other,
         });
     }
-    Some(plain)
+    text_of(&plain)
 }
 
 #[cfg(test)]
@@ -74,15 +117,22 @@ mod tests {
     fn literals_are_read_as_rust_does() {
         let text = |written: &str, expected: &str| match parse(written) {
             Value::Text(text) => assert_eq!(text, expected, "{written}"),
-            other => panic!("{written}: {other:?}"),
+            _ => panic!("{written} is no text"),
         };
         text(r#""a b""#, "a b");
+        text(r#""""#, "");
         text(r#""a\"b\\c""#, "a\"b\\c");
+        text(r#""größe""#, "größe");
         text(r##"r#"a"b"#"##, "a\"b");
-        for (written, expected) in [("10", 10), ("1_000", 1000), ("7u32", 7)] {
+        text(r##"r"a\b""##, "a\\b");
+        text(r###"r##"#a#"##"###, "#a#");
+        for (written, expected) in [("0", 0), ("10", 10), ("1_000", 1000), ("7u32", 7), ("1_000_usize", 1000)]
+        {
             assert!(matches!(parse(written), Value::Number(number) if number == expected), "{written}");
         }
-        for written in ["1.5", "'c'", "-1", "0x10", "b\"x\""] {
+        for written in
+            ["1.5", "'c'", "-1", "0x10", "b\"x\"", "c\"x\"", "1e3", "1f32", "99999999999999999999", "\"\\q\""]
+        {
             assert!(matches!(parse(written), Value::Other), "{written}");
         }
     }

@@ -3,32 +3,62 @@
 
 /// How much of a name must be there to be taken for its beginning.
 const BEGINNING: usize = 3;
+/// Longer words than this are near to no name.
+const LETTERS_MAX: usize = 24;
 
 /// Finds the name that is nearest to what was written, when it is near at all. A name that was only begun is the nearest.
 pub(crate) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
-    let written = written.to_lowercase();
-    let is_begun = |name: &str| written.len() >= BEGINNING && name.starts_with(&written);
-    let ranked = names.iter().map(|name| (!is_begun(name), distance(&written, name), *name));
-    let (is_other, distance, name) = ranked.min()?;
-    (!is_other || distance <= name.len().max(written.len()) / 2).then_some(name)
+    let mut letters = Vec::new();
+    for letter in written.as_bytes() {
+        letters.push(letter.to_ascii_lowercase());
+    }
+    if letters.len() > LETTERS_MAX {
+        return None;
+    }
+    let (mut found, mut least) = (None, usize::MAX);
+    for name in names {
+        let distance = distance(&letters, name.as_bytes());
+        let longer = if letters.len() > name.len() { letters.len() } else { name.len() };
+        if distance < least && distance <= longer / 2 {
+            (found, least) = (Some(*name), distance);
+        }
+    }
+    found
 }
 
-/// How many letters must be added, taken away, replaced, or swapped with their neighbour (optimal string alignment).
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
-    for (i, a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in to.iter().enumerate() {
-            let mut least = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
-                least = least.min(rows[i - 1][j - 1] + 1);
+/// How many letters must be added, taken away, replaced, or swapped with their neighbour (optimal string alignment). What
+/// a name begins with is at no distance.
+fn distance(from: &[u8], to: &[u8]) -> usize {
+    let mut rows = [[0; LETTERS_MAX + 1]; LETTERS_MAX + 1];
+    let mut i = 0;
+    while i <= from.len() {
+        let mut j = 0;
+        while j <= to.len() {
+            let mut least = i + j;
+            if i > 0 && j > 0 {
+                let is_other = from[i - 1] != to[j - 1];
+                least = rows[i - 1][j - 1] + if is_other { 1 } else { 0 };
+                let mut others = [rows[i - 1][j], rows[i][j - 1], least];
+                if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                    others[2] = rows[i - 2][j - 2];
+                }
+                for other in others {
+                    if other + 1 < least {
+                        least = other + 1;
+                    }
+                }
             }
-            row.push(least);
+            rows[i][j] = least;
+            j += 1;
         }
-        rows.push(row);
+        i += 1;
     }
-    rows[from.len()][to.len()]
+    let length = from.len();
+    if length >= BEGINNING && length <= to.len() && rows[length][length] == 0 {
+        0
+    } else {
+        rows[length][to.len()]
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +80,8 @@ mod tests {
         check("THREADS", Some("threads"));
         check("zzz", None);
         check("frobnicate", None);
+        check("", None);
+        check("größe", None);
+        check("a_word_that_is_longer_than_any_name_could_be", None);
     }
 }

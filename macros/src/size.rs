@@ -1,6 +1,8 @@
 #![forbid(unsafe_code)]
 //! Sizes as people write them: `"24MB"`, `"1 KiB"`, `"512"`.
 
+use crate::literal::digits;
+
 /// The units, with their bytes. As in nextest, cargo and on the packets of disks: `K` is a thousand, `Ki` is 1024.
 const UNITS: &[(&str, u64)] = &[
     ("", 1),
@@ -18,12 +20,24 @@ pub(crate) const SHAPE: &str = "a size such as \"1KB\", \"24MB\", \"512 KiB\", o
 
 /// Reads a size.
 pub(crate) fn parse(text: &str) -> Option<u64> {
-    let text = text.trim().to_lowercase();
-    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '_')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let number: u64 = number.replace('_', "").parse().ok()?;
-    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit.trim())?;
-    number.checked_mul(*factor)
+    let (number, rest) = digits(without_spaces(text.as_bytes()))?;
+    let mut unit = Vec::new();
+    for letter in without_spaces(rest) {
+        unit.push(letter.to_ascii_lowercase());
+    }
+    for (name, factor) in UNITS {
+        if name.as_bytes() == unit {
+            return number.checked_mul(*factor);
+        }
+    }
+    None
+}
+
+fn without_spaces(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]

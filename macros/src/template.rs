@@ -1,33 +1,66 @@
 #![forbid(unsafe_code)]
-//! Code with holes: plain Rust text whose words in capitals stand for tokens.
+//! Code with holes: plain Rust text, some words of which stand for tokens.
 
 use proc_macro::{Group, TokenStream, TokenTree};
 
-/// Fills the holes of a template, which must be Rust tokens.
-pub(crate) fn fill(template: &str, holes: &[(&str, TokenStream)]) -> TokenStream {
-    let tokens: TokenStream = template.parse().expect("templates are Rust tokens");
-    replace(tokens, holes)
+/// The word that stands for the path of heapcheck-rt.
+pub(crate) const PATH: &str = "__heapcheck_path";
+/// The word that stands for what a function returns.
+pub(crate) const RETURNS: &str = "__heapcheck_returns";
+/// The word that stands for what the user wrote.
+pub(crate) const WRITTEN: &str = "__heapcheck_written";
+
+/// What the words stand for.
+pub(crate) struct Holes {
+    /// [`PATH`].
+    pub(crate) path: TokenStream,
+    /// [`RETURNS`].
+    pub(crate) returns: TokenStream,
+    /// [`WRITTEN`].
+    pub(crate) written: TokenStream,
 }
 
-/// Replaces words by tokens, in groups too.
-pub(crate) fn replace(tokens: TokenStream, holes: &[(&str, TokenStream)]) -> TokenStream {
-    let mut filled = TokenStream::new();
-    for token in tokens {
+/// Reads a text, which must be Rust tokens.
+pub(crate) fn parsed(text: &str) -> TokenStream {
+    text.parse().expect("templates are Rust tokens")
+}
+
+/// The tokens of a stream.
+pub(crate) fn list(stream: TokenStream) -> Vec<TokenTree> {
+    let mut tokens = Vec::new();
+    for token in stream {
+        tokens.push(token);
+    }
+    tokens
+}
+
+/// The stream of these tokens.
+pub(crate) fn stream(tokens: Vec<TokenTree>) -> TokenStream {
+    tokens.into_iter().collect()
+}
+
+/// Fills the holes of a template. What the user wrote is not searched for such words.
+pub(crate) fn fill(template: TokenStream, holes: &Holes) -> TokenStream {
+    let mut filled = Vec::new();
+    for token in template {
         match token {
             TokenTree::Ident(word) => {
-                let name = word.to_string();
-                match holes.iter().find(|(hole, _)| *hole == name) {
-                    Some((_, content)) => filled.extend(content.clone()),
-                    None => filled.extend([TokenTree::Ident(word)]),
-                }
+                let content = match word.to_string().as_str() {
+                    PATH => &holes.path,
+                    RETURNS => &holes.returns,
+                    WRITTEN => &holes.written,
+                    _ => {
+                        filled.push(TokenTree::Ident(word));
+                        continue;
+                    }
+                };
+                filled.append(&mut list(content.clone()));
             }
             TokenTree::Group(group) => {
-                let mut inner = Group::new(group.delimiter(), replace(group.stream(), holes));
-                inner.set_span(group.span());
-                filled.extend([TokenTree::Group(inner)]);
+                filled.push(TokenTree::Group(Group::new(group.delimiter(), fill(group.stream(), holes))));
             }
-            token => filled.extend([token]),
+            token => filled.push(token),
         }
     }
-    filled
+    stream(filled)
 }

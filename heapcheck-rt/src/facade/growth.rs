@@ -21,14 +21,17 @@ pub(crate) enum Trend {
 pub(crate) const STRETCH_MAX: usize = 4;
 
 /// Looks at a series: `series[0]` is what was there before the first repetition. `asked` repetitions were asked for.
+#[inline]
 pub(crate) fn trend(series: &[u64], asked: usize) -> Trend {
     let last = series.len() - 1;
     let middle = last / 2;
     // How far it went in the first half, be it a slope or noise.
-    let front =
-        series[..=middle].iter().copied().fold((u64::MAX, 0), |(low, high), at| (low.min(at), high.max(at)));
-    let front = i128::from(front.1) - i128::from(front.0);
-    let back = series[last] as i128 - series[middle] as i128;
+    let (mut low, mut high) = (series[0], series[0]);
+    for value in &series[..middle + 1] {
+        (low, high) = (low.min(*value), high.max(*value));
+    }
+    let front = i128::from(high) - i128::from(low);
+    let back = i128::from(series[last]) - i128::from(series[middle]);
     if back <= 0 || back * 2 < front {
         return Trend::Flat;
     }
@@ -47,12 +50,13 @@ pub(crate) fn trend(series: &[u64], asked: usize) -> Trend {
 }
 
 /// How often the series is higher than ever before, after `from` and up to `to`.
+#[inline]
 fn heights(series: &[u64], from: usize, to: usize) -> usize {
-    let mut highest = series[..=from].iter().copied().max().unwrap_or(0);
-    let mut count = 0;
-    for value in &series[from + 1..=to] {
+    let (mut highest, mut count) = (0, 0);
+    for (at, value) in series[..to + 1].iter().enumerate() {
         if *value > highest {
-            (highest, count) = (*value, count + 1);
+            highest = *value;
+            count += usize::from(at > from);
         }
     }
     count

@@ -52,6 +52,7 @@ impl Leaks {
         Self { name: name.into(), bytes, blocks, report, is_checked: true }
     }
 
+    #[inline]
     pub(crate) fn of_process(bytes: u64) -> Self {
         Self { name: "the process".into(), bytes, blocks: 0, report: String::new(), is_checked: true }
     }
@@ -86,7 +87,16 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A report without the end of its last line.
+pub(crate) fn without_end(report: &str) -> &str {
+    match report.as_bytes() {
+        [text @ .., b'\n'] => &report[..text.len()],
+        _ => report,
+    }
+}
+
 impl fmt::Display for Leaks {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.is_checked {
             return write!(f, "heapcheck: {} could not be checked", self.name);
@@ -96,13 +106,14 @@ impl fmt::Display for Leaks {
             write!(f, " in {}", counted(self.blocks, "block"))?;
         }
         if !self.report.is_empty() {
-            write!(f, "\n{}", self.report.trim_end())?;
+            write!(f, "\n{}", without_end(&self.report))?;
         }
         Ok(())
     }
 }
 
 impl fmt::Debug for Leaks {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -104,6 +104,7 @@ pub(crate) fn end(scope: u32) {
 }
 
 /// The scope that this thread is in.
+#[inline]
 pub(crate) fn current() -> u32 {
     call!(heapcheck_scope_current() otherwise 0)
 }
@@ -129,22 +130,29 @@ pub(crate) fn clear_stack_below() {
 }
 
 /// Remembers what is alive in a scope.
+#[inline]
 pub(crate) fn set_baseline(scope: u32) -> bool {
     call!(heapcheck_scope_baseline(scope) otherwise -1) == ANSWERED
 }
 
 /// Has the sites told that have grown since then.
+#[inline]
 pub(crate) fn tell_growth(scope: u32, question: &mut Question) -> bool {
     call!(heapcheck_scope_growth(scope, &raw mut *question) otherwise -1) == ANSWERED
 }
 
 /// Notes which test fails, and why: one line, read by the tool.
 pub(crate) fn note_failure(test: &str, why: &str) {
-    let why = format!("{test}: {}", why.lines().next().unwrap_or_default());
+    let mut end = 0;
+    while end < why.len() && why.as_bytes()[end] != b'\n' {
+        end += 1;
+    }
+    let why = format!("{test}: {}", &why[..end]);
     call!(heapcheck_note_failure(why.as_ptr(), why.len()) otherwise ());
 }
 
 /// From here on nothing that this thread allocates is a leak.
+#[inline]
 pub(crate) fn disable() {
     call!(heapcheck_disable() otherwise ());
 }
@@ -161,26 +169,31 @@ pub(crate) fn aside<R>(body: impl FnOnce() -> R) -> R {
 }
 
 /// Undoes one `disable`.
+#[inline]
 pub(crate) fn enable() {
     call!(heapcheck_enable() otherwise ());
 }
 
 /// Ignores the block around a value, or the blocks that the value points to.
+#[inline]
 pub(crate) fn ignore(address: usize, bytes: usize) {
     call!(heapcheck_ignore_value(address, bytes) otherwise ());
 }
 
 /// Adds a root region.
+#[inline]
 pub(crate) fn add_region(address: usize, bytes: usize) {
     call!(heapcheck_root_region_add(address, bytes) otherwise ());
 }
 
 /// Takes it back.
+#[inline]
 pub(crate) fn remove_region(address: usize, bytes: usize) {
     call!(heapcheck_root_region_remove(address, bytes) otherwise ());
 }
 
 /// Checks the process: the leaked bytes, or a negative number when that was not possible.
+#[inline]
 pub(crate) fn check_now() -> i64 {
     if !is_active() {
         return 0;

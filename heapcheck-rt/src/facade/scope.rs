@@ -47,6 +47,7 @@ pub(crate) fn name_of_thread() -> Option<String> {
 }
 
 /// Notes that the test on this thread fails by these leaks.
+#[inline]
 pub(crate) fn note_leaks(leaks: &Leaks) {
     runtime::note_failure(&name_of_thread().unwrap_or_default(), &leaks.to_string());
 }
@@ -71,6 +72,7 @@ pub(crate) struct Terms<'a> {
 
 impl Scope {
     /// Opens a scope on this thread.
+    #[inline]
     pub fn new(name: &str) -> Self {
         let scope = Self::open(name, METERED);
         if scope.number != 0 {
@@ -80,6 +82,7 @@ impl Scope {
     }
 
     /// Opens a scope on this thread that owns what this thread allocates, and nothing of the threads that it starts.
+    #[inline]
     pub fn of_thread(name: &str) -> Self {
         let scope = Self::open(name, METERED | OWN_THREAD);
         if scope.number != 0 {
@@ -135,6 +138,7 @@ impl Scope {
     }
 
     /// Has the sites told that have grown since the baseline.
+    #[inline]
     pub(crate) fn tell_growth(&self) -> Option<(u64, u64, String)> {
         self.ask(&Terms::default(), runtime::tell_growth)
     }
@@ -160,12 +164,14 @@ impl Scope {
     }
 
     /// Remembers what is alive now, for [`Scope::tell_growth`].
+    #[inline]
     pub(crate) fn set_baseline(&self) -> bool {
         runtime::set_baseline(self.number)
     }
 
     /// Panics when the scope has lost anything.
     #[track_caller]
+    #[inline]
     pub fn assert_no_leaks(&self) {
         if let Err(leaks) = self.check() {
             note_leaks(&leaks);
@@ -174,6 +180,7 @@ impl Scope {
     }
 
     /// What it has allocated so far.
+    #[inline]
     pub fn stats(&self) -> Stats {
         runtime::sums(self.number).map_or_else(Stats::default, Stats::from)
     }
@@ -239,7 +246,10 @@ struct Report {
 
 impl Report {
     fn into_text(self) -> String {
-        let text = String::from_utf8_lossy(&self.text).into_owned();
+        let text = match String::from_utf8(self.text) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        };
         #[cfg(feature = "standalone")]
         let text = if self.leaks.is_empty() {
             text

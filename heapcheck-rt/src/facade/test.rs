@@ -11,12 +11,12 @@ use std::thread;
 
 use crate::contract::{EXCUSE_LIVE, METERED, OWN_THREAD, WITHOUT_GUESTS};
 use crate::facade::growth::{STRETCH_MAX, Trend, trend};
-use crate::facade::leaks::counted;
+use crate::facade::leaks::{counted, without_end};
 use crate::facade::runtime;
 use crate::facade::scope::{Scope, Terms, name_of_thread};
 
 /// Which leaks count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Mode {
     /// As the process is checked.
     OfProcess = 0,
@@ -31,7 +31,6 @@ pub enum Mode {
 }
 
 /// The arguments of an attribute.
-#[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// The path of the function.
     pub name: &'static str,
@@ -83,9 +82,18 @@ impl Config {
 
     /// The test's name: that of the thread, which a harness names after it, or the function's.
     fn test_name(&self) -> String {
-        let of_function = || self.name.split_once("::").map_or(self.name, |(_, path)| path).to_string();
-        name_of_thread().unwrap_or_else(of_function)
+        name_of_thread().unwrap_or_else(|| without_crate(self.name).to_string())
     }
+}
+
+/// A path without its first part.
+fn without_crate(path: &str) -> &str {
+    for (at, byte) in path.as_bytes().iter().enumerate() {
+        if *byte == b':' {
+            return path.get(at + 2..).unwrap_or(path);
+        }
+    }
+    path
 }
 
 /// What the attribute knows of a test's way to end.
@@ -230,6 +238,7 @@ impl<'a> Trial<'a> {
     }
 
     /// From here on it is measured.
+    #[inline]
     fn begin_measuring(&mut self) {
         let _entered = self.whole.enter();
         self.measured = Some(Scope::open("measured", self.config.flags()));
@@ -271,7 +280,7 @@ impl<'a> Trial<'a> {
     /// What there is to say about it; its body is over.
     fn finding(&self) -> Option<Finding> {
         let config = self.config;
-        let is_weaker = config.mode != Mode::OfProcess && (config.mode as u32) < runtime::mode();
+        let is_weaker = config.mode as u32 != 0 && (config.mode as u32) < runtime::mode();
         let terms = Terms {
             flags: WITHOUT_GUESTS | if is_weaker { EXCUSE_LIVE } else { 0 },
             mode: config.mode as u32,
@@ -331,16 +340,14 @@ pub fn apart<R>(body: impl FnOnce() -> R) -> R {
 impl Finding {
     fn told(&self) -> String {
         let gap = if self.report.is_empty() { "" } else { "\n" };
-        format!("{}{gap}{}", self.why, self.report.trim_end())
+        format!("{}{gap}{}", self.why, without_end(&self.report))
     }
 }
 
 /// Whether `HEAPCHECK_REQUIRE` says that a test must not pass unchecked.
 fn is_required() -> bool {
-    let is_no = |value: &std::ffi::OsStr| {
-        ["", "0", "false", "no", "off"].iter().any(|no| value.eq_ignore_ascii_case(no))
-    };
-    std::env::var_os("HEAPCHECK_REQUIRE").is_some_and(|value| !is_no(&value))
+    let Some(value) = std::env::var_os("HEAPCHECK_REQUIRE") else { return false };
+    !matches!(value.to_ascii_lowercase().as_encoded_bytes(), b"" | b"0" | b"false" | b"no" | b"off")
 }
 
 /// The repetitions of a test, and what was alive after each.
@@ -359,6 +366,7 @@ enum Next<R> {
 }
 
 impl<'a> Rounds<'a> {
+    #[inline]
     fn new(trial: Trial<'a>) -> Self {
         let asked = trial.config.repeat.max(1) as usize;
         let room = asked * STRETCH_MAX + 1;
@@ -370,6 +378,7 @@ impl<'a> Rounds<'a> {
         rounds
     }
 
+    #[inline]
     fn measure(&mut self) {
         let stats = self.trial.scope().stats();
         self.blocks.push(stats.live_blocks);

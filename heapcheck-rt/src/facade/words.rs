@@ -10,6 +10,7 @@ use crate::facade::runtime;
 /// // This documentation runs under plain `cargo test`, and under `cargo heapcheck` as well.
 /// println!("checked: {}", heapcheck_rt::is_active());
 /// ```
+#[inline]
 pub fn is_active() -> bool {
     runtime::is_active()
 }
@@ -59,12 +60,14 @@ pub struct RootRegion {
 /// let mapping = [0usize; 64];
 /// let _region = heapcheck_rt::root_region(mapping.as_ptr().cast(), size_of_val(&mapping));
 /// ```
+#[inline]
 pub fn root_region(start: *const u8, bytes: usize) -> RootRegion {
     runtime::add_region(start as usize, bytes);
     RootRegion { address: start as usize, bytes }
 }
 
 impl Drop for RootRegion {
+    #[inline]
     fn drop(&mut self) {
         runtime::remove_region(self.address, self.bytes);
     }
@@ -90,6 +93,7 @@ pub fn check_now() -> Result<(), Leaks> {
 
 /// Panics when the process has lost anything.
 #[track_caller]
+#[inline]
 pub fn assert_clean() {
     if let Err(leaks) = check_now() {
         let name = std::thread::current().name().unwrap_or_default().to_string();
@@ -106,6 +110,7 @@ pub fn assert_clean() {
 /// println!("{} words in {} allocations", words.len(), heapcheck_rt::stats().allocations);
 /// # drop(scope);
 /// ```
+#[inline]
 pub fn stats() -> Stats {
     runtime::sums(runtime::current()).map_or_else(Stats::default, Stats::from)
 }

@@ -19,17 +19,24 @@ fn main() {
     }
     let folder = package(include_str!("program.rs"));
     println!("check of a scope:");
-    cargo(folder.path(), "build --release");
+    cargo(folder.path(), "build --release", "0");
     let program = folder.path().join("target/release/scopes");
     let mut command = scrubbed(&program, folder.path());
     command.env("LD_PRELOAD", runtime()).env("HEAPCHECK", "local");
     assert!(command.status().unwrap().success());
 
-    println!("cold build of what a test suite adds (heapcheck-rt and heapcheck-macros):");
-    for profile in ["dev", "release"] {
-        let mut times: Vec<Duration> = (0..BUILDS).map(|_| cold_build(folder.path(), profile)).collect();
+    println!(
+        "build of what a test suite adds (heapcheck-rt and heapcheck-macros), in a project that was built before:"
+    );
+    for (what, profile, incremental) in [
+        ("dev, as from a registry", "dev", "0"),
+        ("release, as from a registry", "release", "0"),
+        ("dev, from a folder", "dev", "1"),
+    ] {
+        let mut times: Vec<Duration> =
+            (0..BUILDS).map(|_| cold_build(folder.path(), profile, incremental)).collect();
         times.sort();
-        println!("  {profile:42} {:10.2} s", times[BUILDS / 2].as_secs_f64());
+        println!("  {what:42} {:10.2} s", times[BUILDS / 2].as_secs_f64());
     }
 }
 
@@ -47,16 +54,22 @@ fn package(source: &str) -> tempfile::TempDir {
     folder
 }
 
-fn cargo(folder: &Path, line: &str) -> Duration {
+fn cargo(folder: &Path, line: &str, incremental: &str) -> Duration {
     let mut command = scrubbed(Path::new(env!("CARGO")), folder);
-    command.args(line.split(' ')).args(["--target-dir", "target"]);
+    command.args(line.split(' ')).args(["--target-dir", "target"]).env("CARGO_INCREMENTAL", incremental);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let begun = Instant::now();
     assert!(command.status().unwrap().success(), "cargo {line}");
     begun.elapsed()
 }
 
-fn cold_build(folder: &Path, profile: &str) -> Duration {
+/// Builds the two crates, and nothing of them is there. What cargo has asked the compiler about itself stays: that is
+/// asked once for a project, whatever is added to it. What comes from a registry cargo never builds incrementally.
+fn cold_build(folder: &Path, profile: &str, incremental: &str) -> Duration {
+    let asked = folder.join("target/.rustc_info.json");
+    let kept = fs::read(&asked).unwrap();
     fs::remove_dir_all(folder.join("target")).unwrap();
-    cargo(folder, &format!("build -p heapcheck-rt --profile {profile}"))
+    fs::create_dir(folder.join("target")).unwrap();
+    fs::write(asked, kept).unwrap();
+    cargo(folder, &format!("build -p heapcheck-rt --profile {profile}"), incremental)
 }
