@@ -53,9 +53,9 @@ fn put_last(arguments: Arguments, function: Function, tokens: TokenStream) -> Re
 fn wrap(arguments: Arguments, function: Function, _: TokenStream) -> Result<TokenStream, Complaint> {
     let should_panic = function.find_attribute(|words, last| words == 1 && last == "should_panic").is_some();
     let is_repeated = arguments.repeat.is_some_and(|count| count > 1) || arguments.warmup > 0;
-    // A closure can't be told that it returns `impl Trait`.
+    // Only a function may say that it returns `impl Trait` or `!`.
     let is_named = match &function.returns {
-        Some(returns) => !has_impl(returns.clone()),
+        Some(returns) => !has_special(returns.clone()),
         None => true,
     };
     let (arrow, guide) = if is_named { (ARROW, GUIDE) } else { ("", "") };
@@ -68,7 +68,7 @@ fn wrap(arguments: Arguments, function: Function, _: TokenStream) -> Result<Toke
         }
     };
     let config = config(&arguments, &function.name, should_panic);
-    let failed = if function.returns.is_some() { PROBE } else { "|_| false" };
+    let failed = if function.returns.is_some() && is_named { PROBE } else { "|_| false" };
     let fail = if should_panic { "|| ()" } else { "__heapcheck_path::__private::unwind" };
     let wait = if function.is_async { ".await" } else { "" };
     let body = format!(
@@ -101,7 +101,7 @@ const GUIDE: &str = "
 ";
 
 /// Asks what was returned whether it is a failure.
-const PROBE: &str = "|__heapcheck_returned| {
+const PROBE: &str = "|__heapcheck_returned: &__heapcheck_returns| {
     #[allow(unused_imports)]
     use __heapcheck_path::__private::{ViaAny as _, ViaResult as _};
     __heapcheck_path::__private::Probe(__heapcheck_returned).fails()
@@ -115,10 +115,11 @@ fn path(arguments: Arguments) -> TokenStream {
     arguments.path.unwrap_or_else(|| parsed("::heapcheck_rt"))
 }
 
-fn has_impl(tokens: TokenStream) -> bool {
+fn has_special(tokens: TokenStream) -> bool {
     for token in tokens {
         let is_there = match &token {
-            TokenTree::Group(group) => has_impl(group.stream()),
+            TokenTree::Group(group) => has_special(group.stream()),
+            TokenTree::Punct(punct) => punct.as_char() == '!',
             token => is_word(token, "impl"),
         };
         if is_there {

@@ -225,6 +225,39 @@ mod tokio_tests {
     }
 
     #[heapcheck]
+    async fn answers<'a>(text: &'a str, _other: &str) -> &'a str {
+        tokio::task::yield_now().await;
+        text
+    }
+
+    #[heapcheck]
+    async fn counts() -> impl Fn() -> usize {
+        let number = work(7);
+        move || number
+    }
+
+    #[heapcheck]
+    async fn never_comes_back() -> ! {
+        std::panic::panic_any(7)
+    }
+
+    #[tokio::test]
+    async fn asynchronous_helpers_of_any_type() {
+        assert_eq!(answers("a", "b").await, "a");
+        assert_eq!((counts().await)(), 7);
+        let thrown = tokio::spawn(async { never_comes_back().await }).await.unwrap_err();
+        assert!(thrown.is_panic());
+    }
+
+    #[heapcheck]
+    #[test_case::test_case(101 => panics "as it should")]
+    #[tokio::test]
+    async fn panics_in_a_case_and_leaks(bytes: usize) {
+        lose(bytes);
+        panic!("as it should")
+    }
+
+    #[heapcheck]
     async fn loses_across_an_await() {
         let block = Box::new([1u8; 101]);
         tokio::time::sleep(Duration::from_millis(1)).await;
