@@ -149,6 +149,8 @@ impl Space for StoppedHeap {
         let span = self.spans.number(index);
         let first = Slot { id: span.first.load(Relaxed), base: self.spans.address_of(index) };
         match span.kind.load(Acquire) {
+            // A heap that has shrunk is walked over where something lives, not as far as it has ever grown.
+            SMALL if span.is_all_spare() => None,
             SMALL => Some(Run {
                 first,
                 stride: span.size.load(Relaxed) as usize,

@@ -53,6 +53,15 @@ pub(crate) struct Span {
 
 const _: () = assert!(size_of::<Span>() == crate::region::DESCRIPTOR_BYTES);
 
+impl Span {
+    /// Whether every block that a small span has ever handed out is spare, so that none of them is alive. True only of a
+    /// heap that stands still: a block is freed before it counts as spare, and counts no more before it is handed out,
+    /// wherever its threads were stopped.
+    pub(crate) fn is_all_spare(&self) -> bool {
+        u32::from(self.carved.load(Relaxed)) == self.spare.load(Relaxed)
+    }
+}
+
 /// The array of descriptors, and the part of the heap that is in use.
 #[derive(Debug)]
 pub(crate) struct Spans {

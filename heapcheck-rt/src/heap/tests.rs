@@ -11,7 +11,7 @@
 use super::cache::{Cache, Shelf, Store};
 use super::meta::tag;
 use super::pages::Pages;
-use super::span::Spans;
+use super::span::{SMALL, Spans};
 use crate::classes::{CLASSES, REQUEST_MAX, SIZES, aligned_class_of, class_of};
 use crate::limits::SPAN_BYTES;
 use crate::region::Region;
@@ -194,6 +194,14 @@ impl Heap {
             blocks.values().map(|block| (block.address, block.id, Some(block.bytes))).collect();
         assert!(seen == wanted, "{} blocks seen, {} there", seen.len(), wanted.len());
         assert!(blocks.values().all(|block| (block.id as usize) < self.pages.slots()));
+        let is_passed_over = |address| {
+            let span = self.spans.at(address);
+            span.kind.load(Relaxed) == SMALL && span.is_all_spare()
+        };
+        assert!(
+            !blocks.keys().any(|address| is_passed_over(*address)),
+            "a live block in a span of spare ones"
+        );
     }
 }
 
