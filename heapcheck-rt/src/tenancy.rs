@@ -40,10 +40,13 @@ pub(crate) fn enter(thread: &mut Thread, scope: u32) {
 /// Ends a scope, on the calling thread and on all others that are in it.
 pub(crate) fn close(thread: &mut Thread, number: u32) {
     let Some(scope) = SCOPES.get(number).filter(|_| number != 0) else { return };
-    if SCOPES.is_within(thread.scope(), number) {
-        enter(thread, SCOPES.open_around(scope.parent.load(Relaxed)));
+    let is_first = scope.close();
+    // It may be in one below that is open still: scopes need not end in the order of their nesting.
+    let around = SCOPES.open_around(thread.scope());
+    if around != thread.scope() {
+        enter(thread, around);
     }
-    if !scope.close() {
+    if !is_first {
         return;
     }
     SCOPES.take_baseline(scope, &mut |_| ());

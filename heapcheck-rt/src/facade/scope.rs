@@ -20,7 +20,7 @@ use crate::facade::runtime;
 
 /// What this thread, and the threads started by it, allocate from [`Scope::new`] on, until the value is dropped.
 ///
-/// Scopes nest. A block belongs to the scope that it was allocated in, whoever holds or frees it later. When a scope has
+/// Scopes nest, and may end in any order. A block belongs to the scope that it was allocated in, whoever holds or frees it later. When a scope has
 /// ended, what its threads allocate belongs to the scope around it, or to nobody. In a process that is not checked, all
 /// of this does nothing.
 ///
@@ -103,7 +103,8 @@ impl Scope {
         Entered(runtime::enter(self.number))
     }
 
-    /// Looks now whether the scope has lost anything. What is still held, wherever that is, is not lost.
+    /// Looks now whether the scope has lost anything. What is still held, wherever that is, is not lost. It looks at the scopes
+    /// inside of it too, but for those that were checked themselves: they have told what they lost.
     ///
     /// A leak is written to the record of the process as well, so that `cargo heapcheck` explains it.
     #[inline(never)]
@@ -171,9 +172,17 @@ impl Scope {
 
     /// Panics when the scope has lost anything.
     #[track_caller]
-    #[inline]
+    #[inline(never)]
     pub fn assert_no_leaks(&self) {
-        if let Err(leaks) = self.check() {
+        // As in `check`.
+        self.clear_stack_below();
+        self.assert_from_here();
+    }
+
+    #[track_caller]
+    #[inline(never)]
+    fn assert_from_here(&self) {
+        if let Err(leaks) = self.check_from_here() {
             note_leaks(&leaks);
             panic!("{leaks}");
         }

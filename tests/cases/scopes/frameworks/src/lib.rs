@@ -481,3 +481,47 @@ mod pool_tests {
         lazy.extend((0..100).map(|number| number.to_string()));
     }
 }
+
+#[cfg(test)]
+mod scope_tests {
+    use crate::{lose, work};
+    use heapcheck_rt::{Scope, Stats, assert_no_leaks, stats};
+
+    #[test]
+    fn asserts_on_a_scope_leaks() {
+        let scope = Scope::new("asserted");
+        lose(101);
+        assert_no_leaks!(scope);
+    }
+
+    #[test]
+    fn asserts_on_a_block_of_code_leaks() {
+        assert_no_leaks!({ lose(101) });
+    }
+
+    #[test]
+    fn asserts_on_a_block_of_code() {
+        assert_eq!(assert_no_leaks!({ work(101) }), 101);
+    }
+
+    #[test]
+    fn ends_before_the_one_inside_of_it_leaks() {
+        let (outer, _middle, inner) = (Scope::new("outer"), Scope::new("middle"), Scope::new("inner"));
+        drop(outer);
+        lose(101);
+        inner.check().unwrap();
+    }
+
+    #[test]
+    fn ends_in_any_order() {
+        let (outer, middle, inner) = (Scope::new("outer"), Scope::new("middle"), Scope::new("inner"));
+        drop(middle);
+        let kept = vec![1u8; 101];
+        inner.check().unwrap();
+        drop(outer);
+        drop(inner);
+        let elsewhere = vec![1u8; 101];
+        assert_eq!(stats(), Stats::default(), "after the last one nobody counts");
+        drop((kept, elsewhere));
+    }
+}
