@@ -1,12 +1,12 @@
 #![forbid(unsafe_code)]
 //! The name that was probably meant.
 
-/// How much of a name must be there to be taken for its beginning.
-const BEGINNING: usize = 3;
+/// How much of a name must be there to be taken for a part of it.
+const PART: usize = 3;
 /// Longer words than this are near to no name.
 const LETTERS_MAX: usize = 24;
 
-/// Finds the name that is nearest to what was written, when it is near at all. A name that was only begun is the nearest.
+/// Finds the name that is nearest to what was written, when it is near at all. A name of which it is a part is the nearest.
 pub(crate) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
     let mut letters = Vec::new();
     for letter in written.as_bytes() {
@@ -17,7 +17,8 @@ pub(crate) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
     }
     let (mut found, mut least) = (None, usize::MAX);
     for name in names {
-        let distance = distance(&letters, name.as_bytes());
+        let is_part = is_part(&letters, name.as_bytes());
+        let distance = if is_part { 0 } else { distance(&letters, name.as_bytes()) };
         let longer = if letters.len() > name.len() { letters.len() } else { name.len() };
         if distance < least && distance <= longer / 2 {
             (found, least) = (Some(*name), distance);
@@ -26,8 +27,17 @@ pub(crate) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
     found
 }
 
-/// How many letters must be added, taken away, replaced, or swapped with their neighbour (optimal string alignment). What
-/// a name begins with is at no distance.
+fn is_part(letters: &[u8], mut name: &[u8]) -> bool {
+    while letters.len() >= PART && name.len() >= letters.len() {
+        if &name[..letters.len()] == letters {
+            return true;
+        }
+        name = &name[1..];
+    }
+    false
+}
+
+/// How many letters must be added, taken away, replaced, or swapped with their neighbour (optimal string alignment).
 fn distance(from: &[u8], to: &[u8]) -> usize {
     let mut rows = [[0; LETTERS_MAX + 1]; LETTERS_MAX + 1];
     let mut i = 0;
@@ -53,12 +63,7 @@ fn distance(from: &[u8], to: &[u8]) -> usize {
         }
         i += 1;
     }
-    let length = from.len();
-    if length >= BEGINNING && length <= to.len() && rows[length][length] == 0 {
-        0
-    } else {
-        rows[length][to.len()]
-    }
+    rows[from.len()][to.len()]
 }
 
 #[cfg(test)]
@@ -80,6 +85,9 @@ mod tests {
         check("THREADS", Some("threads"));
         check("zzz", None);
         check("frobnicate", None);
+        check("peak", Some("max_peak"));
+        check("leaked", Some("max_leaked"));
+        check("alloc", Some("max_allocs"));
         check("", None);
         check("größe", None);
         check("a_word_that_is_longer_than_any_name_could_be", None);
