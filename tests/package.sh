@@ -56,6 +56,34 @@ fn leaks() {
 }
 end
 
+# Another one, whose tests link the runtime in.
+mkdir -p "$scratch/plain/src"
+cat > "$scratch/plain/Cargo.toml" <<'end'
+[package]
+name = "plain"
+version = "0.0.0"
+edition = "2024"
+[dev-dependencies]
+heapcheck-rt = { version = "0.1", features = ["standalone"] }
+[workspace]
+end
+cat > "$scratch/plain/src/lib.rs" <<'end'
+#[cfg(test)]
+heapcheck_rt::standalone!();
+
+#[heapcheck_rt::heapcheck]
+#[test]
+fn leaks() {
+    std::mem::forget(std::hint::black_box(vec![1u8; 8001]));
+}
+
+#[heapcheck_rt::heapcheck]
+#[test]
+fn is_clean() {
+    assert_eq!(std::hint::black_box(vec![1u8; 8001]).len(), 8001);
+}
+end
+
 # Installs the tool from a folder, which is called so, with these flags, and runs it in that project.
 check() {
     from=$1 called=$2 root=$scratch/root
@@ -77,3 +105,17 @@ check() {
 
 check "$(echo "$scratch"/cargo-heapcheck-[0-9]*)" "what was packed" --config "$scratch/unpublished.toml"
 check "$repository/cargo-heapcheck" "the repository" --locked
+
+# Without the tool. Files and lines need debug information.
+code=0
+(cd "$scratch/plain" && CARGO_PROFILE_DEV_DEBUG=1 TMPDIR=$scratch \
+    $alone cargo test -q --offline --lib --config "$scratch/unpublished.toml" --target-dir "$kept/plain") \
+    >"$scratch/said" 2>&1 || code=$?
+if [ "$code" != 101 ] || ! grep -q 'this test fails: it leaked 8001 bytes in 1 block' "$scratch/said" \
+    || ! grep -q -e '--> src/lib.rs:7' "$scratch/said" \
+    || ! grep -q 'test result: FAILED. 1 passed; 1 failed' "$scratch/said"; then
+    cat "$scratch/said" >&2
+    echo "error: plain cargo test with what was packed ended with $code" >&2
+    exit 1
+fi
+echo "plain cargo test with what was packed: finds and explains the leak of a test that links the runtime in"
