@@ -379,7 +379,8 @@ impl Collector<'_> {
         for (number, mapping) in self.world.maps.all().iter().enumerate() {
             let is_memory =
                 matches!(mapping.kind, MapKind::Anonymous | MapKind::Memory | MapKind::Heap | MapKind::Stack);
-            if !is_memory || !mapping.perms.readable() || !mapping.perms.writable() {
+            // What may not be written any more may have been: frozen tables, code that was made at run time.
+            if !is_memory || !mapping.perms.readable() {
                 continue;
             }
             let tag = Tag { kind: RootKind::Maps, owner: number as u32 };
