@@ -13,7 +13,9 @@ mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 shift
 [ $# -ge 1 ] || set -- bytes smallvec once_cell slab thread_local arc-swap indexmap crossbeam-channel \
-    crossbeam-queue hashbrown arrayvec either bumpalo lasso petgraph string-interner ropey rayon parking_lot dashmap
+    crossbeam-queue hashbrown arrayvec either bumpalo lasso petgraph string-interner ropey rayon parking_lot dashmap \
+    slotmap thin-vec triomphe tagptr erasable servo_arc lru ecow beef arcstr intrusive-collections bacon_rajan_cc \
+    rusty-fork qp-trie concurrent-queue crossbeam-epoch crossbeam-deque generator
 
 runtime=$folder/libheapcheck.so
 rustc --edition 2024 --crate-name heapcheck --crate-type cdylib -Copt-level=3 -Cpanic=abort -Ccodegen-units=1 \
