@@ -206,6 +206,18 @@ pub(crate) unsafe fn clear_16(address: usize) {
     unsafe { (address as *mut __m128i).write_volatile(_mm_setzero_si128()) };
 }
 
+/// Copies sixteen aligned bytes. Volatile, so that a loop of these stays a loop: libc's `memmove` leaves what it copied in vector
+/// registers that nothing else uses (zmm16 and up), and an address that stays there keeps its block alive.
+///
+/// # Safety
+/// The caller owns the bytes.
+#[inline(always)]
+pub(crate) unsafe fn copy_16(from: usize, to: usize) {
+    use core::arch::x86_64::__m128i;
+    // SAFETY: as the caller promises; SSE2 is part of x86-64.
+    unsafe { (to as *mut __m128i).write_volatile((from as *const __m128i).read()) };
+}
+
 /// Clears the registers that a function need not keep (System V ABI x86-64, 3.2.1), as far as code for plain x86-64 uses
 /// them.
 #[inline(always)]

@@ -26,11 +26,14 @@ use crate::limits::{BATCH_MAX, CACHE_BYTES, FRESH_BYTES, SPAN_BYTES};
 use crate::lock::Lock;
 use crate::space::{BlockId, OutOfMemory};
 use core::cell::UnsafeCell;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{
+    Ordering::{Relaxed, SeqCst},
+    compiler_fence,
+};
 
 /// A free block.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
+#[repr(C, align(16))]
 pub(crate) struct FreeBlock {
     pub(crate) address: usize,
     pub(crate) id: usize,
@@ -182,9 +185,15 @@ impl Bin {
 
     /// Forgets the `count` blocks that came first.
     fn drop_front(&mut self, count: usize) {
-        let blocks = self.blocks();
-        blocks.copy_within(count.., 0);
-        self.end -= count * size_of::<FreeBlock>();
+        let dropped = count * size_of::<FreeBlock>();
+        let end = self.end - dropped;
+        for place in (self.base..end).step_by(size_of::<FreeBlock>()) {
+            // SAFETY: both places are this bin's; the upper one was written, and nothing above it has changed yet.
+            unsafe { arch::copy_16(place + dropped, place) };
+        }
+        // A signal handler that allocates here, and should not, finds the list as it was until it is as it will be.
+        compiler_fence(SeqCst);
+        self.end = end;
     }
 }
 
