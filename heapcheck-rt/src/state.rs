@@ -19,7 +19,7 @@ use crate::record_state::RecordCell;
 use crate::verdict::Verdict;
 use crate::verified::Verified;
 use crate::depot::Depot;
-use crate::heap::cache::{Shelf, Store};
+use crate::heap::store::{Shelf, Store};
 use crate::classes::CLASSES;
 use crate::heap::pages::Pages;
 use crate::heap::span::Spans;

@@ -2,8 +2,10 @@
 
 pub(crate) mod meta;
 pub(crate) mod spare;
+pub(crate) mod tray;
 pub(crate) mod span;
 pub(crate) mod pages;
 pub(crate) mod cache;
+pub(crate) mod store;
 #[cfg(test)]
 mod tests;

@@ -31,15 +31,15 @@ pub(crate) const MAP_WORDS: [u8; CLASSES] = {
 pub(crate) struct SpareMap<'a>(pub(crate) &'a [AtomicU64]);
 
 impl SpareMap<'_> {
-    /// Notes that nobody has a block any more.
+    /// Notes that nobody has these blocks any more: those of `bits`, counted from block `first` of the span.
     #[inline(always)]
-    pub(crate) fn put(&self, index: u32) {
-        let (place, bit) = (index / 64, 1 << (index % 64));
+    pub(crate) fn put(&self, first: u32, bits: u64) {
+        let place = first / 64;
         let word = &self.0[place as usize + 1];
-        let bits = word.load(Relaxed);
-        debug_assert!(bits & bit == 0, "block {index} is spare already");
-        word.store(bits | bit, Relaxed);
-        if bits == 0 {
+        let before = word.load(Relaxed);
+        debug_assert!(before & bits == 0, "blocks of {bits:x} behind {first} are spare already");
+        word.store(before | bits, Relaxed);
+        if before == 0 {
             self.0[0].store(self.0[0].load(Relaxed) | 1 << place, Relaxed);
         }
     }
@@ -93,7 +93,8 @@ mod tests {
                     assert_eq!((count as usize, &taken), (taken.len(), &lowest), "class {class}");
                     set.retain(|index| !taken.contains(index));
                 } else if set.insert(random % blocks_of_span(class) as u32) {
-                    map.put(random % blocks_of_span(class) as u32);
+                    let index = random % blocks_of_span(class) as u32;
+                    map.put(index / 64 * 64, 1 << (index % 64));
                 }
             }
         }

@@ -8,11 +8,12 @@
 //! # Safety
 //! Memory is touched only inside of blocks that the test holds.
 
-use super::cache::{Cache, Shelf, Store};
+use super::cache::Cache;
 use super::meta::tag;
 use super::pages::Pages;
 use super::span::{SMALL, Spans};
-use crate::classes::{CLASSES, REQUEST_MAX, SIZES, aligned_class_of, class_of};
+use super::store::{Shelf, Store};
+use crate::classes::{CLASSES, REQUEST_MAX, SIZES, aligned_class_of, blocks_of_span, class_of};
 use crate::limits::SPAN_BYTES;
 use crate::region::Region;
 use crate::space::BlockId;
@@ -371,6 +372,46 @@ fn blocks_travel_between_threads_and_none_is_handed_out_twice() {
         heap.give(&mut cache, block);
     }
     heap.walk(&BTreeMap::new());
+}
+
+#[test]
+fn what_one_thread_frees_another_one_gets_and_no_memory_is_added() {
+    let heap = heap!();
+    for bytes in [8, 64, 200, 1000, 20_000] {
+        let (mut maker, mut taker) = (Cache::empty(), Cache::empty());
+        let mut top = 0;
+        let mut random = Random(3);
+        for round in 0..60 {
+            let mut blocks: Vec<Block> =
+                (0..1000).map(|seed| heap.take(&mut maker, bytes, 16, seed)).collect();
+            for _ in 0..round % 3 * 300 {
+                let (one, other) = (random.below(1000), random.below(1000));
+                blocks.swap(one, other);
+            }
+            blocks.into_iter().for_each(|block| heap.give(&mut taker, block));
+            // The two keep a batch or two each; the rest has come back.
+            if round == 3 {
+                top = heap.spans.top();
+            }
+            assert!(round < 4 || heap.spans.top() == top, "{bytes} bytes, round {round}");
+        }
+    }
+}
+
+#[test]
+fn spans_whose_blocks_all_came_back_serve_other_sizes_when_memory_runs_out() {
+    let heap = heap!();
+    let mut cache = Cache::empty();
+    let class = class_of(64);
+    let count = 3 * blocks_of_span(class);
+    let blocks: Vec<Block> = (0..count).map(|seed| heap.take(&mut cache, 64, 16, seed)).collect();
+    blocks.into_iter().for_each(|block| heap.give(&mut cache, block));
+    heap.store.empty(&mut cache);
+    let top = heap.spans.top();
+    assert!(heap.store.reclaim());
+    let large = heap.take(&mut cache, 3 * SPAN_BYTES - 1, 16, 7);
+    assert_eq!(heap.spans.top(), top);
+    heap.give(&mut cache, large);
 }
 
 #[test]
