@@ -12,6 +12,7 @@ mod tests {
 
     /// Runs `body` in a child that ends as programs do.
     fn in_child(body: fn()) {
+        // SAFETY: the functions of libc have these signatures; the child only runs `body` and ends.
         unsafe {
             let child = fork();
             if child == 0 {
