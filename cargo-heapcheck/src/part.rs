@@ -12,6 +12,7 @@ pub(crate) fn keep(record: &mut Record, scopes: &BTreeSet<u32>, test: Option<&st
         found.blocks.retain(|block| scopes.contains(&block.scope));
         let blocks: BTreeSet<u32> = found.blocks.iter().map(|block| block.id).collect();
         found.edges.retain(|edge| blocks.contains(&edge.from) && blocks.contains(&edge.to));
+        found.contents.retain(|contents| blocks.contains(&contents.block));
         found.in_use.retain(|in_use| scopes.contains(&in_use.scope));
         let Some(totals) = &mut found.totals else { continue };
         let sum = |is_wanted: &dyn Fn(LeakKind, bool) -> bool| {

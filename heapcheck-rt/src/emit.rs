@@ -16,6 +16,7 @@ use crate::recordfile;
 use crate::request::Request;
 use crate::lock::Held;
 use crate::closed::File;
+use crate::contents::{Chunk, Keeper};
 use crate::loaded;
 use crate::modules::Modules;
 use crate::options::{Mode, Options, Report, Stacks};
@@ -160,7 +161,7 @@ impl Recorder {
                 writer.leak(leak)?;
             }
             if let Some(leaks) = leaks {
-                write_graph(writer, leaks, heap)?;
+                write_graph(writer, leaks, heap, self.options.contents.then_some(modules))?;
             }
             writer.totals(&findings.totals)
         });
@@ -387,7 +388,7 @@ fn write_trace(writer: &mut Writer<FdSink>, state: &mut RecordState, trace: u32)
 }
 
 fn write_graph(
-    writer: &mut Writer<FdSink>, leaks: &Leaks<ArenaMemory>, heap: &StoppedHeap,
+    writer: &mut Writer<FdSink>, leaks: &Leaks<ArenaMemory>, heap: &StoppedHeap, contents_in: Option<&Modules>,
 ) -> Result<(), SinkError> {
     let count = leaks.blocks().len().min(BLOCKS_MAX);
     for (number, block) in leaks.blocks()[..count].iter().enumerate() {
@@ -407,9 +408,14 @@ fn write_graph(
         })?;
     }
     let mut edges = 0;
+    let mut keeper = Keeper::new();
     for number in 0..count as u32 {
+        let block = &leaks.blocks()[number as usize];
+        let mut leads_on = false;
+        keeper.begin_block();
         leaks.each_edge(heap, number, |edge| {
             edges += 1;
+            leads_on = true;
             if edges > EDGES_MAX || edge.to as usize >= count {
                 return Ok(());
             }
@@ -418,8 +424,18 @@ fn write_graph(
                 to: edge.to,
                 offset: edge.offset as u64,
                 to_offset: edge.to_offset as u64,
-            })
+            })?;
+            if contents_in.is_none() {
+                return Ok(());
+            }
+            let kept = keeper.meet(heap, block, edge.offset);
+            kept.iter().flatten().try_for_each(|chunk| writer.contents(&chunk.of(number)))
         })?;
+        if let Some(modules) = contents_in.filter(|_| !leads_on)
+            && let Some(chunk) = Chunk::first(heap, block, |word| modules.find(word).is_some())
+        {
+            writer.contents(&chunk.of(number))?;
+        }
     }
     Ok(())
 }

@@ -156,6 +156,8 @@ mod inuse;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
 pub mod classify;
+#[cfg(test)]
+mod contents;
 #[cfg(any(test, feature = "reader"))]
 #[doc(hidden)]
 pub mod foreign;

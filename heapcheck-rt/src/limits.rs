@@ -77,6 +77,13 @@ pub const WAY_BLOCKS: usize = 64;
 /// come to some fifty megabytes, with those that programs have to a few.
 pub const IN_USE_MAX: usize = 50_000;
 
+/// Chunks of 64 words kept of what leaked blocks contain. Two hundred thousand blocks of a few words have one each; the
+/// file grows by at most 150 MiB, about as much as a million pointers and as many blocks take.
+pub const CONTENTS_CHUNKS: usize = 1 << 18;
+
+/// The same of one block: 32 KiB, a thousand elements of a buffer.
+pub const CONTENTS_BLOCK_CHUNKS: usize = 64;
+
 /// How long the stopper waits for threads that neither answer nor make progress before it asks again why.
 pub const STOP_SILENCE_NS: u64 = 50_000_000;
 

@@ -25,6 +25,7 @@ pub mod mark;
 mod paths;
 mod inuse;
 pub mod classify;
+mod contents;
 pub mod foreign;
 pub mod classes;
 mod intervals;

@@ -143,6 +143,7 @@ fn take_out(
     found.leaks.retain(|leak| leak.blocks > 0);
     found.blocks.retain(|block| !reached.contains_key(&block.id));
     found.edges.retain(|edge| !reached.contains_key(&edge.from) && !reached.contains_key(&edge.to));
+    found.contents.retain(|contents| !reached.contains_key(&contents.block));
     taken
 }
 

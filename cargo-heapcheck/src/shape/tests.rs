@@ -29,6 +29,7 @@ fn found(components: &[u32], pointers: &[(u32, u32)]) -> Found {
         leaks: Vec::new(),
         blocks: components.iter().enumerate().map(block).collect(),
         edges: pointers.iter().map(edge).collect(),
+        contents: Vec::new(),
         held: Vec::new(),
         in_use: Vec::new(),
         totals: None,

@@ -100,6 +100,7 @@ mod tests {
             leaks: Vec::new(),
             blocks: (0..blocks).map(block).collect(),
             edges: pointers.iter().map(edge).collect(),
+            contents: Vec::new(),
             held: Vec::new(),
             in_use: Vec::new(),
             totals: Some(Totals::default()),

@@ -230,6 +230,8 @@ pub struct Options<'a> {
     pub why: bool,
     /// Whether a check of the process says what is in use.
     pub in_use: bool,
+    /// Whether the record has words of leaked blocks.
+    pub contents: bool,
     /// Whether the runtime prints.
     pub report: Report,
     /// Where it prints, instead of stderr: a path that the pid is appended to, or `stdout` or `stderr`.
@@ -280,6 +282,7 @@ impl<'a> Options<'a> {
             verify: false,
             why: false,
             in_use: false,
+            contents: true,
             report: Report::Plain,
             report_path: None,
             leaks_max: Some(20),

@@ -400,6 +400,13 @@ pub static TABLE: &[Row] = &[
         "Writes into the record, for each place that allocated what is alive, how many blocks and bytes that is, reachable or not.",
     ),
     ours(
+        "HEAPCHECK_CONTENTS",
+        switch(|o, on| o.contents = on),
+        "1",
+        "Writes into the record words of leaked blocks that lead to others, by which reports tell the variants of enums and the \
+         classes of C++; words of mere text are left out.",
+    ),
+    ours(
         "HEAPCHECK_REPORT",
         Kind::Choice {
             noun: "a report",

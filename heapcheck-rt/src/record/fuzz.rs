@@ -15,6 +15,9 @@ pub fn check(bytes: &[u8]) {
                 assert!(record.args().count() <= file.len());
                 let pcs: usize = record.traces.iter().map(|trace| trace.pcs.len()).sum();
                 assert!(pcs * 8 <= file.len());
+                for contents in record.checks.iter().flat_map(|found| &found.contents) {
+                    assert_eq!(contents.words.len(), contents.known.count_ones() as usize);
+                }
             }
             Err(error) => assert!(error.offset <= file.len() && !error.to_string().is_empty()),
         }

@@ -317,6 +317,19 @@ pub struct Edge {
     pub to_offset: u64,
 }
 
+/// Words of a leaked block, by which the pointers in it are understood. `W` holds them: `&[u64]` or `Vec<u64>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contents<W> {
+    /// The block.
+    pub block: u32,
+    /// Where in it they begin.
+    pub offset: u64,
+    /// Which of the 64 words from there on are known, the first one by the lowest bit.
+    pub known: u64,
+    /// Those.
+    pub words: W,
+}
+
 /// Live blocks of one trace, and the shortest way from a root to one of them: the largest, and of equal ones the one
 /// with the shortest way. `S` holds the blocks of the way, `P` program counters: slices or `Vec`s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,12 +14,14 @@ pub mod read;
 pub mod fuzz;
 
 pub use items::{
-    Begin, Block, Check, Edge, End, Fault, FaultKind, Held, HolderKind, InUse, Leak, LeakKind, Module,
-    Moment, Note, NoteKind, Outcome, Scope, Step, StopWay, Thread, Totals, Trace,
+    Begin, Block, Check, Contents, Edge, End, Fault, FaultKind, Held, HolderKind, InUse, Leak, LeakKind,
+    Module, Moment, Note, NoteKind, Outcome, Scope, Step, StopWay, Thread, Totals, Trace,
 };
 #[cfg(not(heapcheck_injected))]
 pub use read::{Found, ReadError, Reason, Record, read};
 pub use write::{Paused, Writer};
 
+#[cfg(test)]
+mod random;
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,8 @@
 use std::fmt;
 
 use super::items::{
-    Begin, Block, Check, Edge, End, Fault, FaultKind, Held, HolderKind, InUse, Leak, LeakKind, Module,
-    Moment, Note, NoteKind, Outcome, Scope, Step, StopWay, Thread, Totals, Trace,
+    Begin, Block, Check, Contents, Edge, End, Fault, FaultKind, Held, HolderKind, InUse, Leak, LeakKind,
+    Module, Moment, Note, NoteKind, Outcome, Scope, Step, StopWay, Thread, Totals, Trace,
 };
 use super::wire::{
     FILE_HEADER_BYTES, ITEM_HEADER_BYTES, MAGIC, MAJOR, PAYLOAD_BYTES_MAX, STEP_BYTES, Seal, tag,
@@ -54,6 +54,8 @@ pub struct Found {
     pub blocks: Vec<Block>,
     /// Pointers between them.
     pub edges: Vec<Edge>,
+    /// Words of the blocks.
+    pub contents: Vec<Contents<Vec<u64>>>,
     /// Live blocks with what holds them, when that was asked for.
     pub held: Vec<Held<Vec<Step>, Vec<u64>>>,
     /// All live blocks by where they were allocated, when that was asked for.
@@ -118,6 +120,8 @@ pub enum Reason {
     Lengths(u16),
     /// A code has no meaning.
     Code(&'static str, u8),
+    /// The words of this block are not as many as are said to be known, or lie beside words.
+    Contents(u32),
     /// The first item is not whole, or not that of a process.
     NoBegin,
     /// A second process.
@@ -142,6 +146,9 @@ impl fmt::Display for ReadError {
                 write!(f, "the lengths in the item at byte {offset} (tag {tag}) do not fit each other")
             }
             Reason::Code(what, code) => write!(f, "the item at byte {offset} has an unknown {what}, {code}"),
+            Reason::Contents(block) => {
+                write!(f, "the item at byte {offset} has other words of block {block} than it says")
+            }
             Reason::NoBegin => write!(f, "the record breaks off in its first item"),
             Reason::SecondBegin => write!(f, "a second process begins at byte {offset}"),
             Reason::NoCheck => write!(f, "the item at byte {offset} belongs to a check, and none has begun"),
@@ -321,6 +328,7 @@ fn take_item(record: &mut Record, item: &mut Item<'_>) -> Result<(), Reason> {
         tag::LEAK => found(record)?.leaks.push(read_leak(item)?),
         tag::BLOCK => found(record)?.blocks.push(read_block(item)?),
         tag::EDGE => found(record)?.edges.push(read_edge(item)),
+        tag::CONTENTS => found(record)?.contents.push(read_contents(item)?),
         tag::FAULT => record.faults.push(read_fault(item)?),
         tag::NOTE => record.notes.push(read_note(item)?),
         tag::TOTALS => found(record)?.totals = Some(read_totals(item)),
@@ -390,6 +398,7 @@ fn read_check(item: &mut Item<'_>) -> Result<Found, Reason> {
         leaks: Vec::new(),
         blocks: Vec::new(),
         edges: Vec::new(),
+        contents: Vec::new(),
         held: Vec::new(),
         in_use: Vec::new(),
         totals: None,
@@ -428,6 +437,17 @@ fn read_edge(item: &mut Item<'_>) -> Edge {
     let (offset, to_offset) = (item.u64(), item.u64());
     let (from, to) = (item.u32(), item.u32());
     Edge { from, to, offset, to_offset }
+}
+
+fn read_contents(item: &mut Item<'_>) -> Result<Contents<Vec<u64>>, Reason> {
+    let (offset, known) = (item.u64(), item.u64());
+    let (block, count) = (item.u32(), item.u32());
+    if count != known.count_ones() || !offset.is_multiple_of(8) {
+        return Err(Reason::Contents(block));
+    }
+    let words = item.tail(count as usize * 8)?.as_chunks().0;
+    let words = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    Ok(Contents { block, offset, known, words })
 }
 
 /// Reads what holds a block. A root of a newer kind is still a root.

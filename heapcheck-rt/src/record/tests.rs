@@ -1,200 +1,9 @@
 //! Tests of the writer against the reader: round trips, a golden file, damage.
 
+use super::random::{Random, random_record};
 use super::*;
 use crate::options::{Mode, Stacks};
 use crate::sink::{Fixed, Sink, SinkError};
-
-/// A seeded generator (xorshift64*), so that a failure can be run again.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// A number of any magnitude.
-    fn number(&mut self) -> u64 {
-        let shift = self.below(64);
-        self.next() >> shift
-    }
-
-    fn id(&mut self) -> u32 {
-        self.number() as u32
-    }
-
-    fn flip(&mut self) -> bool {
-        self.below(2) == 1
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len() as u64) as usize]
-    }
-
-    fn bytes(&mut self) -> Vec<u8> {
-        let len_max = self.of(&[1, 8, 40, 300, 9000]);
-        let len = self.below(len_max);
-        (0..len).map(|_| self.next() as u8).collect()
-    }
-}
-
-fn random_begin(random: &mut Random) -> Begin<Vec<u8>> {
-    Begin {
-        pid: random.id(),
-        ppid: random.id(),
-        start_time_ns: random.number(),
-        forked: random.flip(),
-        mode: random.of(&Mode::ALL),
-        stacks: random.of(&Stacks::ALL),
-        exe: random.bytes(),
-        args: random.bytes(),
-    }
-}
-
-fn random_found(random: &mut Random) -> Found {
-    let count = random.below(5);
-    let leak = |random: &mut Random| Leak {
-        kind: random.of(LeakKind::ALL),
-        suppressed: random.flip(),
-        trace: random.id(),
-        scope: random.id(),
-        thread: random.id(),
-        blocks: random.number(),
-        bytes: random.number(),
-        largest_bytes: random.number(),
-        retained_blocks: random.number(),
-        retained_bytes: random.number(),
-    };
-    let block = |random: &mut Random| Block {
-        id: random.id(),
-        component: random.id(),
-        trace: random.id(),
-        scope: random.id(),
-        thread: random.id(),
-        kind: random.of(LeakKind::ALL),
-        addr: random.number(),
-        size_bytes: random.number(),
-        retained_bytes: random.number(),
-    };
-    let edge = |random: &mut Random| Edge {
-        from: random.id(),
-        to: random.id(),
-        offset: random.number(),
-        to_offset: random.number(),
-    };
-    let step = |random: &mut Random| Step {
-        addr: random.number(),
-        size_bytes: random.number(),
-        to_offset: random.number(),
-        offset: random.number(),
-        trace: random.id(),
-    };
-    let held = |random: &mut Random| Held {
-        trace: random.id(),
-        blocks: random.number(),
-        bytes: random.number(),
-        kind: random.of(HolderKind::ALL),
-        tid: random.id(),
-        module: random.id(),
-        addr: random.number(),
-        base: random.number(),
-        omitted: random.id(),
-        omitted_at: random.id(),
-        steps: (0..random.below(9)).map(|_| step(random)).collect(),
-        pcs: (0..random.below(4)).map(|_| random.next()).collect(),
-    };
-    let in_use = |random: &mut Random| InUse {
-        trace: random.id(),
-        scope: random.id(),
-        thread: random.id(),
-        blocks: random.number(),
-        bytes: random.number(),
-    };
-    Found {
-        check: Check {
-            number: random.id(),
-            scope: random.id(),
-            moment: random.of(Moment::ALL),
-            mode: random.of(&Mode::ALL),
-            has_in_use: random.flip(),
-        },
-        leaks: (0..count).map(|_| leak(random)).collect(),
-        blocks: (0..count * 2).map(|_| block(random)).collect(),
-        edges: (0..count).map(|_| edge(random)).collect(),
-        held: (0..count).map(|_| held(random)).collect(),
-        in_use: (0..count).map(|_| in_use(random)).collect(),
-        totals: random.flip().then(|| Totals::from_array([(); Totals::COUNT].map(|()| random.number()))),
-    }
-}
-
-fn random_record(random: &mut Random) -> Record {
-    let mut count = || random.below(6);
-    let counts = [count(), count(), count(), count(), count(), count(), count()];
-    Record {
-        version: (wire::MAJOR, wire::MINOR),
-        begin: random_begin(random),
-        modules: (0..counts[0])
-            .map(|_| Module {
-                id: random.id(),
-                trace_from: random.id(),
-                trace_to: random.id(),
-                base: random.number(),
-                lo: random.number(),
-                hi: random.number(),
-                path: random.bytes(),
-                build_id: random.bytes(),
-            })
-            .collect(),
-        threads: (0..counts[1])
-            .map(|_| Thread {
-                index: random.id(),
-                tid: random.id(),
-                scope: random.id(),
-                alive: random.flip(),
-                stop: random.of(StopWay::ALL),
-                name: random.bytes(),
-            })
-            .collect(),
-        scopes: (0..counts[2])
-            .map(|_| Scope { id: random.id(), parent: random.id(), name: random.bytes() })
-            .collect(),
-        traces: (0..counts[3] as u32)
-            .map(|id| Trace {
-                id: id * 3,
-                truncated: random.flip(),
-                pcs: (0..random.below(130)).map(|_| random.next()).collect(),
-            })
-            .collect(),
-        checks: (0..counts[4]).map(|_| random_found(random)).collect(),
-        faults: (0..counts[5])
-            .map(|_| Fault {
-                kind: random.of(FaultKind::ALL),
-                thread: random.id(),
-                free_trace: random.id(),
-                alloc_trace: random.id(),
-                first_free_trace: random.id(),
-                addr: random.number(),
-                size_bytes: random.number(),
-            })
-            .collect(),
-        notes: (0..counts[6])
-            .map(|_| Note { kind: random.of(NoteKind::ALL), text: random.bytes() })
-            .collect(),
-        end: random.flip().then(|| End {
-            exit_status: random.next() as i32,
-            moment: random.of(Moment::ALL),
-            outcome: random.of(Outcome::ALL),
-            reason: random.bytes(),
-        }),
-        skipped_items: 0,
-    }
-}
 
 /// A file in memory that can be written in several parts.
 impl Sink for &mut Vec<u8> {
@@ -233,6 +42,10 @@ fn write_record(record: &Record, file: &mut Vec<u8>) -> Result<(), SinkError> {
         found.leaks.iter().try_for_each(|leak| writer.leak(leak))?;
         found.blocks.iter().try_for_each(|block| writer.block(block))?;
         found.edges.iter().try_for_each(|edge| writer.edge(edge))?;
+        for contents in &found.contents {
+            let Contents { block, offset, known, .. } = *contents;
+            writer.contents(&Contents { block, offset, known, words: &contents.words[..] })?;
+        }
         for held in &found.held {
             let Held { trace, blocks, bytes, kind, tid, module, addr, base, omitted, omitted_at, .. } = *held;
             let (steps, pcs) = (&held.steps[..], &held.pcs[..]);
@@ -346,6 +159,7 @@ fn tiny_record() -> Record {
             retained_bytes: 0,
         }],
         edges: vec![Edge { from: 1, to: 1, offset: 8, to_offset: 0 }],
+        contents: vec![Contents { block: 1, offset: 0, known: 0b110, words: vec![0x1000_0040, 2] }],
         held: vec![Held {
             trace: 1,
             blocks: 2,
@@ -412,6 +226,7 @@ fn a_record_of_an_older_version_is_read() {
         let file = std::fs::read(folder.join(format!("golden-1.{minor}.hcr"))).unwrap();
         assert_eq!(read(&file).unwrap(), expected);
     };
+    check(2, |found| found.contents.clear());
     check(1, |found| {
         found.in_use.clear();
         found.check.has_in_use = false;
@@ -468,6 +283,12 @@ fn errors_say_what_is_wrong_and_where() {
     check(&resealed(16 + 7, 0x7f), "the item at byte 16 has an absurd length, 2130706481");
     check(&resealed(16 + 16 + 17, 99), "the item at byte 16 has an unknown mode, 99");
     check(&resealed(16 + 16 + 27, 1), "the lengths in the item at byte 16 (tag 1) do not fit each other");
+    let is_contents = |at: &usize| file[*at..*at + 4] == [16, 0, 24, 0];
+    let words_at = (0..file.len()).step_by(8).find(is_contents).unwrap();
+    let wrong = format!("the item at byte {words_at} has other words of block 1 than it says");
+    check(&resealed(words_at + 16 + 8, 0b111), &wrong);
+    check(&resealed(words_at + 16 + 20, 1), &wrong);
+    check(&resealed(words_at + 16, 4), &wrong);
     check(&resealed(88, 1), "a second process begins at byte 88");
 }
 
@@ -483,8 +304,8 @@ fn what_a_newer_version_adds_is_skipped() {
     unknown[4] = 21;
     file.splice(begin_len..begin_len, unknown);
     record.skipped_items = 1;
-    file[10] = 3;
-    record.version.1 = 3;
+    file[10] = 4;
+    record.version.1 = 4;
     assert_eq!(read(&fuzz::resealed(&file)).unwrap(), record);
 }
 

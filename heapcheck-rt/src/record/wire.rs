@@ -45,6 +45,7 @@
 //! 14 HELD      u64 blocks, bytes, addr, base, u32 trace, tid, module, omitted,
 //!              omitted_at, a, b, u8 kind                                               a steps, b u64 pcs
 //! 15 IN_USE    u64 blocks, bytes, u32 trace, scope, thread                             -
+//! 16 CONTENTS  u64 offset, known, u32 block, a                                         a u64 words
 //!
 //! step         u64 addr, size_bytes, to_offset, offset, u32 trace, 0
 //! ```
@@ -54,7 +55,7 @@ pub const MAGIC: [u8; 8] = *b"\x89HEAP\r\n\x1a";
 /// Changes when an older reader would misread.
 pub const MAJOR: u16 = 1;
 /// Changes when a newer reader knows more.
-pub const MINOR: u16 = 2;
+pub const MINOR: u16 = 3;
 /// The header of the file.
 pub const FILE_HEADER_BYTES: usize = 16;
 /// The header of an item.
@@ -99,6 +100,8 @@ pub mod tag {
     pub const HELD: u16 = 14;
     /// Live blocks that belong together.
     pub const IN_USE: u16 = 15;
+    /// Words of a leaked block.
+    pub const CONTENTS: u16 = 16;
 }
 
 /// The running hash of a record.

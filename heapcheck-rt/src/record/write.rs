@@ -7,8 +7,8 @@
 //! need not keep the buffer.
 
 use super::items::{
-    Begin, Block, Check, Edge, End, Fault, Held, InUse, Leak, Module, Note, Scope, Step, Thread, Totals,
-    Trace,
+    Begin, Block, Check, Contents, Edge, End, Fault, Held, InUse, Leak, Module, Note, Scope, Step, Thread,
+    Totals, Trace,
 };
 use super::wire::{FIXED_BYTES_MAX, MAGIC, MAJOR, MINOR, PAYLOAD_BYTES_MAX, STEP_BYTES, Seal, tag};
 use crate::sink::{Sink, SinkError};
@@ -179,6 +179,18 @@ impl<S: Sink> Writer<S> {
         let mut fixed = Fixed::new();
         fixed.u64s([edge.offset, edge.to_offset]).u32s([edge.from, edge.to]);
         self.item(tag::EDGE, &fixed, &[])
+    }
+
+    /// Writes words of a leaked block, as many as are known.
+    pub fn contents(&mut self, contents: &Contents<&[u64]>) -> Result<(), SinkError> {
+        let mut fixed = Fixed::new();
+        fixed.u64s([contents.offset, contents.known]).u32s([contents.block, contents.words.len() as u32]);
+        self.head(tag::CONTENTS, &fixed, contents.words.len() * 8);
+        for word in contents.words {
+            self.put(&word.to_le_bytes());
+        }
+        self.fill_up();
+        self.result()
     }
 
     /// Writes live blocks with the way that leads to one of them.
