@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use heapcheck_tests::fixture::Fixture;
+use heapcheck_rt::record;
+use heapcheck_tests::fixture::{Fixture, compile, runtime, scrubbed};
 use serde_json::Value;
 
 /// Types with the number of their blocks.
@@ -69,6 +70,50 @@ fn debug_information_may_be_compressed() {
 fn a_build_that_was_not_made_for_it_is_read_as_well() {
     let score = run("--no-rebuild", &[]);
     assert!(score.right == score.blocks && score.right_cycles == score.cycles, "{score:#?}");
+}
+
+/// A record has words only of blocks that lead to others, no text, and none of them where that is asked for.
+#[test]
+fn a_record_has_the_words_around_pointers_and_no_text() {
+    let fixture = Fixture::new("programs");
+    compile(&fixture, "letter.c", &[]);
+    let run = |switch: Option<&str>, arguments: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = scrubbed(&fixture.path().join("letter"), fixture.path());
+        command.args(arguments).env("HEAPCHECK", "strict").env("LD_PRELOAD", runtime());
+        command.env("HEAPCHECK_OUT", folder.path());
+        command.envs(switch.map(|switch| ("HEAPCHECK_CONTENTS", switch)));
+        command.output().unwrap();
+        let left = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        fs::read(left).unwrap()
+    };
+    let file = run(None, &[]);
+    assert!(!file.windows(8).any(|word| word == b"password"), "the record has the text");
+    let record = record::read(&file).unwrap();
+    let found = &record.checks[0];
+    let [contents] = &found.contents[..] else { panic!("{:?}", found.contents) };
+    let block = |size| found.blocks.iter().find(|block| block.size_bytes == size).unwrap();
+    assert_eq!((contents.block, contents.offset, contents.known), (block(32).id, 0, 0b1001));
+    assert_eq!(contents.words, [7, block(100).addr]);
+    assert_eq!(record::read(&run(Some("1"), &[])).unwrap().checks[0].contents.len(), 1);
+    assert!(record::read(&run(Some("0"), &[])).unwrap().checks[0].contents.is_empty());
+    assert!(record::read(&run(None, &["clean"])).unwrap().checks[0].contents.is_empty());
+}
+
+/// The tool leaves the setting to whoever has it; without the words a pointer is told as far as it is certain.
+#[test]
+fn without_words_variants_are_not_guessed() {
+    let fixture = Fixture::new("gallery");
+    let told = |switch: &str| {
+        let mut command = fixture.command("test --lib -- cycle_through_the_second");
+        let output = command.env("HEAPCHECK_CONTENTS", switch).output().unwrap();
+        assert_eq!(output.status.code(), Some(23));
+        let output = fixture.command("report --format json").output().unwrap();
+        let mut found = read_report(&serde_json::from_slice(&output.stdout).unwrap());
+        found.pop_first().unwrap().1.fields
+    };
+    assert_eq!(told("0"), ["Station.line", "Station.line"]);
+    assert_eq!(told("1"), ["Station.line::Inbound.0", "Station.line::Shuttle.between"]);
 }
 
 fn tell(build: &str, score: &Score) {

@@ -55,7 +55,7 @@ pub(super) struct Drafts<'f> {
     /// The entries.
     pub(super) list: Vec<Draft>,
     /// The fields of its pointers, as far as they were asked for.
-    pub(super) fields: Fields,
+    pub(super) fields: Fields<'f>,
 }
 
 impl<'f> Drafts<'f> {
@@ -69,7 +69,7 @@ impl<'f> Drafts<'f> {
         let block_sites: Vec<usize> =
             graph.blocks.iter().map(|block| sites.find(record, block.trace, symbols)).collect();
         sites.find_pointed(&graph, &block_sites, &mut symbols.types);
-        let mut fields = Fields::default();
+        let mut fields = Fields::of(found);
         let graph = graph.without(|graph, ends, edge| {
             fields.may_hold((graph, sites, &block_sites), ends, edge, &mut symbols.types)
         });

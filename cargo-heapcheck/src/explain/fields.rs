@@ -7,11 +7,12 @@
 
 use std::collections::HashMap;
 
-use heapcheck_rt::record::Edge;
+use heapcheck_rt::record::{Edge, Found};
 
+use super::contents::Contents;
 use super::sites::{Sites, is_counted};
 use crate::shape::graph::Graph;
-use crate::types::{Hold, Types};
+use crate::types::{Chosen, Hold, Types, Ways};
 
 /// What a field depends on: the places of both blocks, where in an element the pointer lies, and whether it leads to the
 /// beginning of the other block.
@@ -19,14 +20,22 @@ type Key = (usize, usize, u64, bool);
 
 /// The fields that were asked for.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
-    known: HashMap<Key, Option<(String, Hold)>>,
+pub(super) struct Fields<'f> {
+    contents: Contents<'f>,
+    ways: HashMap<Key, Option<Ways>>,
+    /// What those of them are that the discriminants leave.
+    known: HashMap<(Key, Chosen), Option<(String, Hold)>>,
 }
 
 /// Bytes in front of the value of an `Rc` or `Arc` whose type needs no greater alignment.
 const COUNTERS: u64 = 16;
 
-impl Fields {
+impl<'f> Fields<'f> {
+    /// Those of a check; none was asked for.
+    pub(super) fn of(found: &'f Found) -> Self {
+        Self { contents: Contents::of(found), ..Self::default() }
+    }
+
     /// The path of the field that a pointer lies in, as it is written in the block's type, and what the pointer does.
     /// `at` are the places of the blocks of `graph`.
     pub(super) fn find(
@@ -42,9 +51,14 @@ impl Fields {
         let key = (at[from as usize], at[to as usize], offset, edge.to_offset == 0);
         let find = || {
             let target = sites.get(key.1).typed.as_ref().filter(|_| key.3);
-            types.find_field(holder, offset, target)
+            types.find_ways(holder, offset, target)
         };
-        self.known.entry(key).or_insert_with(find).as_ref()
+        let ways = self.ways.entry(key).or_insert_with(find).as_ref()?;
+        let chosen = ways.choose(|distance, size| {
+            self.contents.read(edge.from, edge.offset.checked_add_signed(distance)?, size)
+        });
+        let tell = || types.tell_field(holder, ways, chosen);
+        self.known.entry((key, chosen)).or_insert_with(tell).as_ref()
     }
 
     /// Whether a pointer may keep the block alive that it leads to.
@@ -61,11 +75,26 @@ impl Fields {
         // Whoever owns a block knows its beginning; `into_raw` of what is counted gives the value.
         let is_inside = edge.to_offset != 0 && !(is_counted && edge.to_offset == COUNTERS);
         match self.find(known, from, edge, types) {
+            Some((_, Hold::Kept)) => !self.is_kept_elsewhere(known, (from, to), types),
             Some((_, Hold::Weak | Hold::Borrowed)) => false,
             Some((_, Hold::Raw)) => !is_inside && (from != to || is_counted),
             Some((_, Hold::Strong)) => true,
             // An arena knows where in itself it goes on.
             None => holder.typed.is_some() || from != to || edge.to_offset <= COUNTERS,
         }
+    }
+
+    /// Whether another pointer of the block leads to the same one, of which it is certain that it is still there: what a
+    /// future waits for has got what the future was made with.
+    fn is_kept_elsewhere(
+        &mut self,
+        known: (&Graph<'_>, &Sites, &[usize]),
+        (from, to): (u32, u32),
+        types: &mut Types,
+    ) -> bool {
+        let others = known.0.pointers(from).iter().filter(|(other, _)| *other == to);
+        others
+            .into_iter()
+            .any(|(_, edge)| matches!(self.find(known, from, edge, types), Some((_, Hold::Strong))))
     }
 }

@@ -11,6 +11,7 @@
 
 mod signature;
 pub(crate) mod sites;
+mod contents;
 mod fields;
 mod drafts;
 mod stacks;

@@ -20,7 +20,7 @@ pub(super) struct Naming<'a, 'f> {
     pub(super) sites: &'a Sites,
     /// What is known of types, and the source files that were read for it.
     pub(super) types: &'a mut Types,
-    fields: Fields,
+    fields: Fields<'f>,
     numbers: HashMap<String, u32>,
 }
 
@@ -29,7 +29,7 @@ impl<'a, 'f> Naming<'a, 'f> {
     pub(super) fn new(
         drafts: &'a Drafts<'f>,
         sites: &'a Sites,
-        fields: Fields,
+        fields: Fields<'f>,
         types: &'a mut Types,
     ) -> Self {
         Self { drafts, sites, types, fields, numbers: HashMap::new() }

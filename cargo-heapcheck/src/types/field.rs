@@ -2,13 +2,16 @@
 //! Which field of a block a pointer lies in, as a person writes it: `Node.children`.
 //!
 //! The offset is followed from the block's type down to a pointer. What std wraps around a value has no name of its own
-//! (`RefCell`, `Option`, `Mutex`, `Rc`, `Vec`), so a path shows only the fields that a person has declared. Debug
-//! information does not tell which variant an enum was in. So all that have a pointer there are followed, and of those
-//! the ones that can't lead to the block at the other end are dropped; what remains ambiguous is left out.
+//! (`RefCell`, `Option`, `Mutex`, `Rc`, `Vec`), so a path shows only the fields that a person has declared. Which variant an
+//! enum is in, its discriminant tells, if the record has it. So all that have a pointer there are followed, each with the
+//! discriminants on its way, and of those the ones that can't be, or can't lead to the block at the other end, are dropped;
+//! what remains ambiguous is left out.
+
+use std::rc::Rc;
 
 use crate::types::file::{Die, File};
 use crate::types::function::read_generics;
-use crate::types::layout::{Layout, Layouts, Part, Shape};
+use crate::types::layout::{Layout, Layouts, Part, Shape, When};
 use crate::types::names::{last, split_generics};
 use crate::types::owner::Held;
 
@@ -30,6 +33,9 @@ pub(crate) enum Step {
 pub(crate) enum Hold {
     /// It keeps it alive, or may do so.
     Strong,
+    /// The same, if it is still there: a variable that a future was made with, and may have moved away since it began, or what
+    /// another variant of an enum has left.
+    Kept,
     /// It is the `Weak` of an `Rc` or `Arc`.
     Weak,
     /// It is a reference.
@@ -46,6 +52,51 @@ struct Found {
     pointee: Option<String>,
     is_pointer: bool,
     hold: Hold,
+    /// What the discriminants on the way must be.
+    guards: Vec<Guard>,
+}
+
+/// What a discriminant must be.
+#[derive(Clone, Debug)]
+struct Guard {
+    /// How far behind the pointer it lies.
+    distance: i64,
+    when: Rc<When>,
+}
+
+/// All ways to what may be a pointer.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    found: Vec<Found>,
+    /// The type at the other end.
+    target: Option<String>,
+}
+
+/// Some of them, by the number of each.
+pub(crate) type Chosen = u32;
+
+impl Ways {
+    /// Those that the discriminants leave; `read` finds the number of so many bytes so far behind the pointer.
+    pub(crate) fn choose(&self, read: impl Fn(i64, u64) -> Option<u64>) -> Chosen {
+        let can_be = |found: &Found| {
+            found.guards.iter().all(|guard| {
+                read(guard.distance, guard.when.size).is_none_or(|value| guard.when.holds(value))
+            })
+        };
+        let chosen = self.found.iter().enumerate().filter(|(_, found)| can_be(found));
+        chosen.fold(0, |chosen, (at, _)| chosen | 1 << at)
+    }
+
+    /// The way that is left of these when all that can't be are dropped. When there are none, the pointer is what another
+    /// variant has left behind, or one that debug information does not tell of.
+    pub(crate) fn tell(&self, chosen: Chosen) -> Option<(Vec<Step>, Hold)> {
+        if chosen == 0 {
+            let (steps, _) = choose(self.found.iter().collect(), self.target.as_deref())?;
+            return Some((steps, Hold::Kept));
+        }
+        let found = self.found.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1);
+        choose(found.map(|(_, found)| found).collect(), self.target.as_deref())
+    }
 }
 
 /// Crates whose types only wrap what people put into them.
@@ -53,21 +104,29 @@ const WRAPPERS: &[&str] =
     &["alloc", "core", "std", "__gnu_cxx", "hashbrown", "lock_api", "parking_lot", "once_cell"];
 /// How deep types are followed, and how many ways at most.
 const DEPTH_MAX: usize = 48;
-const WAYS_MAX: usize = 32;
+const WAYS_MAX: usize = Chosen::BITS as usize;
 
-/// Finds the way to the pointer at `offset` of what a block is filled with. `target` is the type at the other end.
-pub(crate) fn find_field(
+/// Finds the ways to the pointer at `offset` of what a block is filled with. `target` is the type at the other end.
+pub(crate) fn find_ways(
     file: &mut File,
     layouts: &mut Layouts,
     held: &Held,
     owner: &str,
     offset: u64,
     target: Option<&str>,
-) -> Option<(Vec<Step>, Hold)> {
+) -> Option<Ways> {
     let is_buffer = owner.starts_with("alloc::vec::Vec<");
     let is_shared = owner.starts_with("std::shared_ptr<");
     let element = held.element().die?;
-    let mut walk = Walk { file, layouts, steps: Vec::new(), hold: None, found: Vec::new() };
+    let mut walk = Walk {
+        file,
+        layouts,
+        steps: Vec::new(),
+        hold: None,
+        is_kept: false,
+        guards: Vec::new(),
+        found: Vec::new(),
+    };
     match held {
         Held::One(_) => walk.follow(element, offset, is_buffer, None),
         Held::Counted(_) => {
@@ -88,7 +147,7 @@ pub(crate) fn find_field(
             }
         }
     }
-    choose(walk.found, target)
+    Some(Ways { found: walk.found, target: target.map(str::to_string) })
 }
 
 /// Where in an element `offset` lies, in a block of `size` bytes whose elements have `stride`.
@@ -116,6 +175,10 @@ struct Walk<'a> {
     steps: Vec<Step>,
     /// What the innermost type of std around does with a raw pointer; none within what a person has written.
     hold: Option<Hold>,
+    /// Whether it is in a variable that a future was made with, and has begun since.
+    is_kept: bool,
+    /// What the discriminants on the way must be.
+    guards: Vec<Guard>,
     found: Vec<Found>,
 }
 
@@ -141,12 +204,9 @@ impl Walk<'_> {
                     // That of a slice has no name at all.
                     _ => self.hold.unwrap_or(Hold::Raw),
                 };
-                self.found.push(Found { steps: self.steps.clone(), pointee, is_pointer: true, hold });
+                self.find(pointee, true, hold);
             }
-            Shape::Plain if offset == 0 && layout.size == 8 => {
-                let (steps, hold) = (self.steps.clone(), Hold::Strong);
-                self.found.push(Found { steps, pointee: None, is_pointer: false, hold });
-            }
+            Shape::Plain if offset == 0 && layout.size == 8 => self.find(None, false, Hold::Strong),
             Shape::Pointer(_) | Shape::Plain => {}
             Shape::Array(of) => {
                 let stride = self.layouts.read(self.file, *of).map_or(0, |of| of.size);
@@ -160,6 +220,12 @@ impl Walk<'_> {
                 self.follow_parts(die, &layout, parts, is_union, offset, element);
             }
         }
+    }
+
+    fn find(&mut self, pointee: Option<String>, is_pointer: bool, hold: Hold) {
+        let (steps, guards) = (self.steps.clone(), self.guards.clone());
+        let hold = if self.is_kept && hold == Hold::Strong { Hold::Kept } else { hold };
+        self.found.push(Found { steps, pointee, is_pointer, hold, guards });
     }
 
     fn follow_parts(
@@ -185,8 +251,15 @@ impl Walk<'_> {
             let name = part.name.as_deref().unwrap_or_default();
             if is_variant {
                 self.steps.extend(variant_step(&layout.name, name));
+                let guards = self.guards.len();
+                self.guards.extend(part.when.iter().map(|when| Guard {
+                    distance: when.offset.cast_signed().wrapping_sub(offset.cast_signed()),
+                    when: Rc::clone(when),
+                }));
                 // The fields of a variant are those of the enum, not of a type of their own.
-                self.follow_variant(part, offset - part.offset, wraps, element);
+                let begun_with = self.begun_with(parts, part);
+                self.follow_variant(part, offset - part.offset, wraps, element, &begun_with);
+                self.guards.truncate(guards);
             } else {
                 self.steps.extend(field_step(name, wraps, is_node));
                 self.follow(part.of, offset - part.offset, wraps, element);
@@ -197,17 +270,37 @@ impl Walk<'_> {
         self.hold = hold;
     }
 
-    fn follow_variant(&mut self, part: &Part, offset: u64, wraps: bool, element: Option<&str>) {
+    /// The variables that a future was made with, if this is a state of it later than its first: it has all of them in all
+    /// states, whatever became of them. What else is in a state is surely there.
+    fn begun_with(&mut self, states: &[Part], state: &Part) -> Vec<Part> {
+        let first = states.iter().find(|state| state.name.as_deref() == Some("Unresumed"));
+        let Some(first) = first.filter(|first| *first != state) else { return Vec::new() };
+        match self.layouts.read(self.file, first.of).as_deref() {
+            Some(Layout { shape: Shape::Parts(variables), .. }) => variables.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn follow_variant(
+        &mut self,
+        part: &Part,
+        offset: u64,
+        wraps: bool,
+        element: Option<&str>,
+        begun_with: &[Part],
+    ) {
         let Some(layout) = self.layouts.read(self.file, part.of) else { return };
         let Shape::Parts(fields) = &layout.shape else {
             // A union has no variants with names, but fields.
             return self.follow(part.of, offset, wraps, element);
         };
         for field in fields.iter().filter(|field| field.offset <= offset) {
-            let before = self.steps.len();
+            let (before, is_kept) = (self.steps.len(), self.is_kept);
+            self.is_kept |= begun_with.contains(field);
             self.steps.extend(field_step(field.name.as_deref().unwrap_or_default(), wraps, false));
             self.follow(field.of, offset - field.offset, wraps, element);
             self.steps.truncate(before);
+            self.is_kept = is_kept;
         }
     }
 
@@ -302,11 +395,11 @@ fn hold_inside(name: &str, around: Option<Hold>) -> Option<Hold> {
 }
 
 /// The way that is left when all that can't be are dropped.
-fn choose(mut found: Vec<Found>, target: Option<&str>) -> Option<(Vec<Step>, Hold)> {
+fn choose(mut found: Vec<&Found>, target: Option<&str>) -> Option<(Vec<Step>, Hold)> {
     if found.iter().any(|found| found.is_pointer) {
         found.retain(|found| found.is_pointer);
     }
-    let fits = |found: &Found| match (target, &found.pointee) {
+    let fits = |found: &&Found| match (target, &found.pointee) {
         (Some(target), Some(pointee)) => {
             // The parent of a node may be of the other kind.
             pointee == target || (is_node(pointee) && is_node(target))
@@ -471,6 +564,7 @@ mod tests {
             pointee: pointee.map(str::to_string),
             is_pointer: true,
             hold: Hold::Strong,
+            guards: Vec::new(),
         };
         let of = || Step::Type("a::Tree".into());
         let field = |name: &str| Step::Field(name.into());
@@ -478,8 +572,8 @@ mod tests {
         let left = [of(), field("at"), variant("Left"), field("0")];
         let right = [of(), field("at"), variant("Right"), field("0")];
         let check = |found: Vec<Found>, target: Option<&str>, expected: Option<&str>| {
-            let text =
-                choose(found, target).map(|(steps, _)| write(&steps, &mut |name| last(name).to_string()));
+            let text = choose(found.iter().collect(), target)
+                .map(|(steps, _)| write(&steps, &mut |name| last(name).to_string()));
             assert_eq!(text.as_deref(), expected);
         };
         check(vec![way(&left, None)], None, Some("Tree.at::Left.0"));

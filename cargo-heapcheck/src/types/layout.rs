@@ -8,6 +8,7 @@ use gimli::{AttributeValue, constants as dw};
 
 use crate::types::file::{Die, Entry, File, Next};
 use crate::types::function::{UNNAMED, type_name};
+use crate::types::sections::Bytes;
 
 /// A part of a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,28 @@ pub(crate) struct Part {
     pub(crate) offset: u64,
     /// Its type.
     pub(crate) of: Die,
+    /// Of a variant, when it is the one that is there, where that is told.
+    pub(crate) when: Option<Rc<When>>,
+}
+
+/// By which discriminants a variant is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct When {
+    /// Where in the type the discriminant lies: a number of its own, or one that something else never is (a niche).
+    pub(crate) offset: u64,
+    /// The number of its bytes, at most 8.
+    pub(crate) size: u64,
+    /// Its values.
+    values: Vec<u64>,
+    /// Whether those are the values of all other variants.
+    is_rest: bool,
+}
+
+impl When {
+    /// Whether it is the variant with this discriminant.
+    pub(crate) fn holds(&self, discriminant: u64) -> bool {
+        self.values.contains(&discriminant) != self.is_rest
+    }
 }
 
 /// What a type consists of.
@@ -156,37 +179,117 @@ fn definition(file: &mut File, die: Die) -> Option<Die> {
     })
 }
 
+/// A member as it was read.
+struct Member {
+    here: Die,
+    entry: Entry,
+    name: Option<String>,
+    is_variant: bool,
+    /// Of a variant, its discriminant.
+    value: Option<AttributeValue<Bytes>>,
+}
+
 /// The members of a struct or union, and those of its variants.
 fn read_parts(file: &mut File, die: Die) -> (Vec<Part>, Vec<Part>) {
-    let mut found: Vec<(Die, Entry, bool, Option<String>)> = Vec::new();
+    let mut found: Vec<Member> = Vec::new();
+    let mut discriminant: Option<(Die, Entry)> = None;
+    let mut value = None;
     file.visit(die, |content, here, entry, depth| match entry.tag() {
         dw::DW_TAG_member | dw::DW_TAG_inheritance => {
             // A part of the whole lies at depth 1, of a variant below the variant part and the variant.
             let is_static = entry.has_attr(dw::DW_AT_external) || entry.has_attr(dw::DW_AT_declaration);
             let is_discriminant = entry.has_attr(dw::DW_AT_artificial) && depth == 2;
-            if !is_static && !is_discriminant {
-                found.push((here, entry.clone(), depth > 1, content.text(entry, dw::DW_AT_name)));
+            if is_discriminant {
+                discriminant = Some((here, entry.clone()));
+            } else if !is_static {
+                let name = content.text(entry, dw::DW_AT_name);
+                let value = value.clone().filter(|_| depth > 2);
+                found.push(Member { here, entry: entry.clone(), name, is_variant: depth > 1, value });
             }
             Next::Over
         }
-        dw::DW_TAG_variant_part | dw::DW_TAG_variant => Next::Into,
+        dw::DW_TAG_variant => {
+            value = entry.attr_value(dw::DW_AT_discr_value);
+            Next::Into
+        }
+        dw::DW_TAG_variant_part => Next::Into,
         _ => Next::Over,
     });
+    let mut when = discriminants(file, discriminant, &found).into_iter();
     let (mut parts, mut variants) = (Vec::new(), Vec::new());
-    for (here, entry, is_variant, name) in found {
-        let offset = entry.attr_value(dw::DW_AT_data_member_location);
-        let offset = offset.and_then(|offset| offset.udata_value()).unwrap_or(0);
+    for Member { here, entry, name, is_variant, .. } in found {
+        let offset = location(&entry);
+        let when = when.next();
         let Some(of) = file.referred(here, entry.attr_value(dw::DW_AT_type)) else { continue };
         if is_variant {
             // Of a future the member is a number, but its type has the name of the state.
             let name =
                 file.entry(of).and_then(|(content, entry)| content.text(&entry, dw::DW_AT_name)).or(name);
-            variants.push(Part { name, offset, of });
+            variants.push(Part { name, offset, of, when });
         } else {
-            parts.push(Part { name, offset, of });
+            parts.push(Part { name, offset, of, when: None });
         }
     }
     (parts, variants)
+}
+
+/// When each of the members is there; nothing where that can't be read of all of them.
+fn discriminants(file: &mut File, place: Option<(Die, Entry)>, members: &[Member]) -> Vec<Rc<When>> {
+    let place = place.and_then(|(here, entry)| Discriminant::read(file, here, &entry));
+    let Some(place) = place else { return Vec::new() };
+    let values: Vec<Option<u64>> = members.iter().map(|member| place.value(member.value.as_ref()?)).collect();
+    let mut both = members.iter().zip(&values);
+    match both.all(|(member, value)| member.value.is_some() == value.is_some()) {
+        true => (0..values.len()).map(|at| Rc::new(place.when(&values, at))).collect(),
+        false => Vec::new(),
+    }
+}
+
+fn location(member: &Entry) -> u64 {
+    let offset = member.attr_value(dw::DW_AT_data_member_location);
+    offset.and_then(|offset| offset.udata_value()).unwrap_or(0)
+}
+
+/// Where an enum keeps which of its variants it is.
+struct Discriminant {
+    offset: u64,
+    size: u64,
+    is_signed: bool,
+}
+
+impl Discriminant {
+    fn read(file: &mut File, here: Die, member: &Entry) -> Option<Self> {
+        let of = file.referred(here, member.attr_value(dw::DW_AT_type))?;
+        let of = strip(file, of)?;
+        let (_, entry) = file.entry(of)?;
+        let size = entry.attr_value(dw::DW_AT_byte_size)?.udata_value()?;
+        let signed = [dw::DW_ATE_signed, dw::DW_ATE_signed_char];
+        let is_signed = matches!(entry.attr_value(dw::DW_AT_encoding),
+            Some(AttributeValue::Encoding(encoding)) if signed.contains(&encoding));
+        (1..=8).contains(&size).then(|| Self { offset: location(member), size, is_signed })
+    }
+
+    /// A value of it, as many bytes as it has.
+    fn value(&self, value: &AttributeValue<Bytes>) -> Option<u64> {
+        let value = match *value {
+            AttributeValue::Sdata(value) => value as u64,
+            // Whether a constant of a fixed size has a sign, only its type says.
+            AttributeValue::Data1(value) if self.is_signed => i64::from(value.cast_signed()) as u64,
+            AttributeValue::Data2(value) if self.is_signed => i64::from(value.cast_signed()) as u64,
+            AttributeValue::Data4(value) if self.is_signed => i64::from(value.cast_signed()) as u64,
+            _ => value.udata_value()?,
+        };
+        Some(value & (u64::MAX >> (64 - 8 * self.size)))
+    }
+
+    /// When it is the variant at `at`, if these are the values of all of them. The one without a value is what is left.
+    fn when(&self, values: &[Option<u64>], at: usize) -> When {
+        let (values, is_rest) = match values[at] {
+            Some(value) => (vec![value], false),
+            None => (values.iter().copied().flatten().collect(), true),
+        };
+        When { offset: self.offset, size: self.size, values, is_rest }
+    }
 }
 
 fn array_count(file: &mut File, die: Die) -> u64 {

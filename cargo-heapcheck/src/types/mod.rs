@@ -34,7 +34,7 @@ use crate::types::scope::Scopes;
 use crate::types::sites::Sites;
 use crate::types::variable::find_type;
 
-pub(crate) use crate::types::field::Hold;
+pub(crate) use crate::types::field::{Chosen, Hold, Ways};
 pub(crate) use crate::types::variable::Variable;
 
 /// Frames that are looked at: containers in containers are not deeper.
@@ -295,21 +295,27 @@ impl Types {
         Some(self.typed(owned, short, full))
     }
 
-    /// Finds the field that a pointer lies in, at `offset` of an element of what a block holds, and what it does for
-    /// the block at its other end. `target` is what the pointer leads to the beginning of.
-    pub(crate) fn find_field(
-        &mut self,
-        holder: &Typed,
-        offset: u64,
-        target: Option<&Typed>,
-    ) -> Option<(String, Hold)> {
+    /// Finds the ways to the pointer at `offset` of an element of what a block holds. `target` is what the pointer leads to
+    /// the beginning of.
+    pub(crate) fn find_ways(&mut self, holder: &Typed, offset: u64, target: Option<&Typed>) -> Option<Ways> {
         let held = &holder.owned.held;
         let die = held.element().die?;
         let Opened { file, layouts, .. } = &mut self.opened[die.file()];
         let target = target.map(|target| target.owned.held.element().name.as_str());
-        let (steps, hold) = field::find_field(file, layouts, held, &holder.owned.name, offset, target)?;
+        field::find_ways(file, layouts, held, &holder.owned.name, offset, target)
+    }
+
+    /// The field that the chosen ones of these ways lead to, and what the pointer in it does for the block at its other end.
+    pub(crate) fn tell_field(
+        &mut self,
+        holder: &Typed,
+        ways: &Ways,
+        chosen: Chosen,
+    ) -> Option<(String, Hold)> {
+        let (steps, hold) = ways.tell(chosen)?;
+        let die = holder.owned.held.element().die?;
         // What a pointer of C or C++ does is nobody's knowledge but its author's.
-        let is_rust = file.entry(die)?.0.language() == Language::Rust;
+        let is_rust = self.opened[die.file()].file.entry(die)?.0.language() == Language::Rust;
         let mut short = |name: &str| names::short(name, &mut |_| None);
         let path = field::write(&steps, &mut short);
         Some((path, if is_rust { hold } else { Hold::Strong }))
@@ -327,7 +333,7 @@ impl Types {
         let Opened { file, layouts, .. } = &mut self.opened[number];
         let held = Held::One(Named { name: String::new(), die: Some(find_type(file, variable)?) });
         let target = target.map(|target| target.owned.held.element().name.as_str());
-        let (steps, _) = field::find_field(file, layouts, &held, "", offset, target)?;
+        let (steps, _) = field::find_ways(file, layouts, &held, "", offset, target)?.tell(Chosen::MAX)?;
         Some(field::write_behind(variable.name, &steps, &mut |name| names::short(name, &mut |_| None)))
     }
 

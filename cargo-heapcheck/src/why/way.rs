@@ -8,7 +8,7 @@ use heapcheck_rt::record::{Held, HolderKind, Record, Step, Thread};
 use crate::figures::{bytes, counted};
 use crate::plumbing::first_own;
 use crate::symbols::{Symbols, place};
-use crate::types::{Sizes, Typed, Variable};
+use crate::types::{Chosen, Sizes, Typed, Variable};
 use crate::why::names::Names;
 
 /// A way, from the root on.
@@ -70,7 +70,8 @@ impl Way {
                 // What follows a gap is not what the block before it points to.
                 let is_known = next.to_offset == 0 && omitted.is_none_or(|(_, gap)| gap != at + 1);
                 let target = typed[at + 1].as_ref().filter(|_| is_known);
-                let (path, _) = symbols.types.find_field(holder, offset, target)?;
+                let ways = symbols.types.find_ways(holder, offset, target)?;
+                let (path, _) = symbols.types.tell_field(holder, &ways, Chosen::MAX)?;
                 Some(path).filter(|path| !path.is_empty())
             });
             WayBlock {

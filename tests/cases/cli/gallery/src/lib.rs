@@ -7,3 +7,4 @@ mod collections;
 mod foreign;
 mod given_away;
 mod tasks;
+mod variants;

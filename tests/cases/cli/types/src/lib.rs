@@ -16,6 +16,8 @@ mod tasks;
 #[cfg(test)]
 mod texts;
 #[cfg(test)]
+mod variants;
+#[cfg(test)]
 mod weak;
 
 /// Loses a value, out of the optimiser's sight.
