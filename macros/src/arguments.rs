@@ -89,9 +89,18 @@ impl Arguments {
             self.path = Some(path(tokens)?);
             return Ok(());
         }
-        let [token] = tokens else {
-            let what = format!("expected one value for `{name}`, such as {}", example(name));
-            return Err(Complaint::new(tokens[1].span(), what));
+        let token = match tokens {
+            [token] => token,
+            // To Rust that is a sign and a number.
+            [TokenTree::Punct(sign), number] if sign.as_char() == '-' => {
+                let what = format!("`{name}` can't be negative: it is a value such as {}", example(name));
+                return Err(Complaint::across(sign.span(), number.span(), what));
+            }
+            _ => {
+                let what = "; the next argument comes after a comma";
+                let what = format!("expected one value for `{name}`, such as {}{what}", example(name));
+                return Err(Complaint::new(tokens[1].span(), what));
+            }
         };
         match name {
             "mode" => self.mode = 1 + choice("mode", token, MODES)?,
@@ -226,25 +235,28 @@ fn choice(what: &str, token: &TokenTree, names: &[&str]) -> Result<usize, Compla
 
 fn size(name: &str, token: &TokenTree) -> Result<Size, Complaint> {
     let (found, span) = value(token);
-    let (bytes, written) = match found {
-        Value::Number(bytes) => (Some(bytes), bytes.to_string()),
-        Value::Text(text) => (size::parse(&text), text),
-        Value::Other => (None, token.to_string()),
+    let why = match found {
+        Value::Number(bytes) => return Ok(Size { bytes, written: bytes.to_string() }),
+        Value::Text(text) => match size::parse(&text) {
+            Ok(bytes) => return Ok(Size { bytes, written: text }),
+            Err(why) => why,
+        },
+        Value::Other => match size::parse(&token.to_string()) {
+            Ok(_) => "; put it in quotes",
+            Err(why) => why,
+        },
     };
-    let Some(bytes) = bytes else {
-        return Err(Complaint::new(span, format!("`{name}` must be {}, not `{written}`", size::SHAPE)));
-    };
-    Ok(Size { bytes, written })
+    Err(Complaint::new(span, format!("`{name}` must be {}, not `{token}`{why}", size::SHAPE)))
 }
 
 fn number(name: &str, token: &TokenTree, least: u64, most: u64) -> Result<u64, Complaint> {
-    let (found, span) = value(token);
-    let what = match found {
-        Value::Number(number) if number >= least && number <= most => return Ok(number),
-        Value::Number(number) => format!("`{name}` must be from {least} to {most}, not {number}"),
-        _ => format!("`{name}` must be a whole number, not `{token}`"),
-    };
-    Err(Complaint::new(span, what))
+    match value(token) {
+        (Value::Number(number), _) if number >= least && number <= most => Ok(number),
+        (_, span) => {
+            let what = format!("`{name}` must be a whole number from {least} to {most}, not `{token}`");
+            Err(Complaint::new(span, what))
+        }
+    }
 }
 
 /// `a::b`, `::a`, `crate::a`.

@@ -7,28 +7,36 @@ use crate::template::{list, parsed, stream};
 
 /// A compile error.
 pub(crate) struct Complaint {
-    /// Where.
-    pub(crate) span: Span,
+    /// Where it begins.
+    from: Span,
+    /// Where it ends.
+    to: Span,
     /// What.
-    pub(crate) what: String,
+    what: String,
 }
 
 impl Complaint {
-    /// Makes one.
+    /// Makes one about a token.
     pub(crate) fn new(span: Span, what: String) -> Self {
-        Self { span, what }
+        Self::across(span, span, what)
+    }
+
+    /// Makes one about several tokens.
+    pub(crate) fn across(from: Span, to: Span, what: String) -> Self {
+        Self { from, to, what }
     }
 
     /// As code that does not compile.
     pub(crate) fn into_tokens(self) -> TokenStream {
         let mut text = Literal::string(&self.what);
-        text.set_span(self.span);
-        let text = Group::new(Delimiter::Brace, TokenStream::from(TokenTree::Literal(text)));
+        text.set_span(self.to);
+        let mut text = Group::new(Delimiter::Brace, TokenStream::from(TokenTree::Literal(text)));
+        text.set_span(self.to);
         let mut tokens = list(parsed("::core::compile_error!"));
-        tokens.push(TokenTree::Group(text));
         for token in &mut tokens {
-            token.set_span(self.span);
+            token.set_span(self.from);
         }
+        tokens.push(TokenTree::Group(text));
         stream(tokens)
     }
 }

@@ -34,10 +34,17 @@ fn parse(written: &str) -> Value {
     match written.as_bytes() {
         [b'"', text @ .., b'"'] => unescaped(text),
         [b'r', text @ ..] => text_of(bare(text)),
-        [b'0'..=b'9', ..] => match digits(written.as_bytes()) {
-            Some((number, suffix)) if suffix.is_empty() || is_suffix(suffix) => Value::Number(number),
-            _ => Value::Other,
-        },
+        [b'0', b'x', text @ ..] => number(digits(text, 16)),
+        [b'0', b'o', text @ ..] => number(digits(text, 8)),
+        [b'0', b'b', text @ ..] => number(digits(text, 2)),
+        [b'0'..=b'9', ..] => number(digits(written.as_bytes(), 10)),
+        _ => Value::Other,
+    }
+}
+
+fn number(digits: Option<(u64, &[u8])>) -> Value {
+    match digits {
+        Some((number, suffix)) if suffix.is_empty() || is_suffix(suffix) => Value::Number(number),
         _ => Value::Other,
     }
 }
@@ -70,16 +77,22 @@ fn is_suffix(written: &[u8]) -> bool {
 }
 
 /// The number that a text begins with, and what comes behind it. Digits may be grouped by `_`.
-pub(crate) fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
+pub(crate) fn digits(text: &[u8], radix: u64) -> Option<(u64, &[u8])> {
     let (mut number, mut rest, mut is_number) = (0u64, text, false);
     while let [digit, behind @ ..] = rest {
-        match digit {
-            b'0'..=b'9' => {
-                number = number.checked_mul(10)?.checked_add(u64::from(*digit - b'0'))?;
-                is_number = true;
-            }
-            b'_' => {}
+        let value = match digit {
+            b'0'..=b'9' => *digit - b'0',
+            b'a'..=b'f' => *digit - b'a' + 10,
+            b'A'..=b'F' => *digit - b'A' + 10,
+            b'_' => 0,
             _ => break,
+        };
+        if u64::from(value) >= radix {
+            break;
+        }
+        if *digit != b'_' {
+            number = number.checked_mul(radix)?.checked_add(u64::from(value))?;
+            is_number = true;
         }
         rest = behind;
     }
@@ -126,13 +139,34 @@ mod tests {
         text(r##"r#"a"b"#"##, "a\"b");
         text(r##"r"a\b""##, "a\\b");
         text(r###"r##"#a#"##"###, "#a#");
-        for (written, expected) in [("0", 0), ("10", 10), ("1_000", 1000), ("7u32", 7), ("1_000_usize", 1000)]
-        {
+        for (written, expected) in [
+            ("0", 0),
+            ("10", 10),
+            ("1_000", 1000),
+            ("7u32", 7),
+            ("1_000_usize", 1000),
+            ("0xff_C", 0xffc),
+            ("0x10u8", 16),
+            ("0o17", 15),
+            ("0b101", 5),
+            ("18446744073709551615", u64::MAX),
+        ] {
             assert!(matches!(parse(written), Value::Number(number) if number == expected), "{written}");
         }
-        for written in
-            ["1.5", "'c'", "-1", "0x10", "b\"x\"", "c\"x\"", "1e3", "1f32", "99999999999999999999", "\"\\q\""]
-        {
+        for written in [
+            "1.5",
+            "'c'",
+            "-1",
+            "1KB",
+            "0x",
+            "0b2",
+            "b\"x\"",
+            "c\"x\"",
+            "1e3",
+            "1f32",
+            "99999999999999999999",
+            "\"\\q\"",
+        ] {
             assert!(matches!(parse(written), Value::Other), "{written}");
         }
     }

@@ -18,19 +18,30 @@ const UNITS: &[(&str, u64)] = &[
 /// How sizes look, for messages.
 pub(crate) const SHAPE: &str = "a size such as \"1KB\", \"24MB\", \"512 KiB\", or a number of bytes";
 
-/// Reads a size.
-pub(crate) fn parse(text: &str) -> Option<u64> {
-    let (number, rest) = digits(without_spaces(text.as_bytes()))?;
+const WHOLE: &str = "; the number of a size is whole: write \"1500KB\" for \"1.5MB\"";
+const LARGE: &str = "; that is more than 64 bits can count";
+const NO_NUMBER: &str = "; a size begins with a number";
+const NO_UNIT: &str = "; the units are `B`, `KB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`";
+
+/// Reads a size, or says what is wrong with it.
+pub(crate) fn parse(text: &str) -> Result<u64, &'static str> {
+    let text = without_spaces(text.as_bytes());
+    let Some((number, rest)) = digits(text, 10) else {
+        return Err(if let [b'0'..=b'9', ..] = text { LARGE } else { NO_NUMBER });
+    };
     let mut unit = Vec::new();
     for letter in without_spaces(rest) {
         unit.push(letter.to_ascii_lowercase());
     }
     for (name, factor) in UNITS {
         if name.as_bytes() == unit {
-            return number.checked_mul(*factor);
+            return match number.checked_mul(*factor) {
+                Some(bytes) => Ok(bytes),
+                None => Err(LARGE),
+            };
         }
     }
-    None
+    Err(if let [b'.' | b',', ..] = rest { WHOLE } else { NO_UNIT })
 }
 
 fn without_spaces(mut text: &[u8]) -> &[u8] {
@@ -42,24 +53,29 @@ fn without_spaces(mut text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{LARGE, NO_NUMBER, NO_UNIT, WHOLE, parse};
 
     #[test]
     fn sizes_are_read_as_they_are_written() {
-        let check = |text: &str, expected: Option<u64>| assert_eq!(parse(text), expected, "{text}");
-        check("0", Some(0));
-        check("512", Some(512));
-        check("1KB", Some(1000));
-        check("24MB", Some(24_000_000));
-        check("1 KiB", Some(1024));
-        check("1_000 b", Some(1000));
-        check("2gib", Some(2 << 30));
-        check("", None);
-        check("KB", None);
-        check("1.5MB", None);
-        check("-1", None);
-        check("1 mile", None);
-        check("99999999999999999999", None);
-        check("99999999999GB", None);
+        let check = |text: &str, expected: Result<u64, &str>| assert_eq!(parse(text), expected, "{text}");
+        check("0", Ok(0));
+        check("512", Ok(512));
+        check("1KB", Ok(1000));
+        check("1kb", Ok(1000));
+        check("24MB", Ok(24_000_000));
+        check("1 KiB", Ok(1024));
+        check(" 1 KB ", Ok(1000));
+        check("1_000 b", Ok(1000));
+        check("2gib", Ok(2 << 30));
+        check("", Err(NO_NUMBER));
+        check(" ", Err(NO_NUMBER));
+        check("KB", Err(NO_NUMBER));
+        check("-1", Err(NO_NUMBER));
+        check("1.5MB", Err(WHOLE));
+        check("1,5 MB", Err(WHOLE));
+        check("1 mile", Err(NO_UNIT));
+        check("1 K B", Err(NO_UNIT));
+        check("99999999999999999999", Err(LARGE));
+        check("99999999999GB", Err(LARGE));
     }
 }

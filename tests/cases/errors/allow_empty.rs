@@ -1,0 +1,8 @@
+//! A pattern is not empty.
+
+use heapcheck_rt::heapcheck;
+
+#[heapcheck(allow = ["path::pattern", ""])]
+fn parses() {}
+
+fn main() {}

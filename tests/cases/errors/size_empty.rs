@@ -1,0 +1,8 @@
+//! A size is not empty.
+
+use heapcheck_rt::heapcheck;
+
+#[heapcheck(max_total = "")]
+fn parses() {}
+
+fn main() {}
