@@ -106,8 +106,12 @@ fn ask(scope: u32, question: *mut Question, answer: fn(&Request, &mut Question) 
         Some(request) if scope != 0 => answer(&request, &mut own),
         _ => return IMPOSSIBLE,
     };
-    // SAFETY: the answers stand before what a question has at least.
+    // SAFETY: these answers stand before what a question has at least, and the others where its size says that they do.
     unsafe {
+        if (*question).size as usize >= size_of::<Question>() {
+            (*question).local_blocks = own.local_blocks;
+            (*question).local_bytes = own.local_bytes;
+        }
         (*question).leaked_bytes = own.leaked_bytes;
         (*question).leaked_blocks = own.leaked_blocks;
         (*question).excused_bytes = own.excused_bytes;

@@ -15,6 +15,10 @@ pub const OWN_THREAD: u32 = 2;
 pub const WITHOUT_GUESTS: u32 = 1;
 /// When nothing is found, blocks that are still alive are excused from later checks as well.
 pub const EXCUSE_LIVE: u32 = 2;
+/// The answer says what only local variables hold.
+pub const TELL_LOCALS: u32 = 4;
+/// Local variables hold nothing: what only they lead to is lost.
+pub const WITHOUT_LOCALS: u32 = 8;
 
 /// The sums of a scope.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,7 +89,7 @@ pub struct Lost {
 pub struct Question {
     /// Bytes of this structure.
     pub size: u64,
-    /// [`WITHOUT_GUESTS`], [`EXCUSE_LIVE`].
+    /// [`WITHOUT_GUESTS`] and the others.
     pub flags: u32,
     /// The number of a mode; 0: that of the process.
     pub mode: u32,
@@ -107,6 +111,10 @@ pub struct Question {
     pub excused_bytes: u64,
     /// Takes the leaks one by one, when the runtime is the one to print; then `print` gets only what is left to say.
     pub tell: Option<Tell>,
+    /// Answer: blocks that only words on stacks and in registers lead to, when [`TELL_LOCALS`] is asked for.
+    pub local_blocks: u64,
+    /// Answer: their bytes.
+    pub local_bytes: u64,
 }
 
 impl Question {
@@ -130,5 +138,7 @@ mod tests {
         assert_eq!(Question::BYTES_MIN, 80);
         assert_eq!(core::mem::offset_of!(Question, leaked_bytes), 56);
         assert_eq!(core::mem::offset_of!(Question, excused_bytes), 72);
+        assert_eq!(core::mem::offset_of!(Question, tell), 80);
+        assert_eq!(core::mem::offset_of!(Question, local_bytes), 96);
     }
 }

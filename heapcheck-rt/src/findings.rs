@@ -15,11 +15,13 @@ pub(crate) struct Findings {
     pub(crate) totals: Totals,
     /// Blocks that would count, had not threads allocated them that are still in the scope.
     pub(crate) guests: u64,
+    /// The blocks that only local variables hold, and their bytes.
+    pub(crate) locals: (u64, u64),
 }
 
 impl Findings {
     pub(crate) fn new(arena: &'static Arena) -> Self {
-        Self { leaks: Buf::new(arena), totals: Totals::default(), guests: 0 }
+        Self { leaks: Buf::new(arena), totals: Totals::default(), guests: 0, locals: (0, 0) }
     }
 
     /// Adds one block. [`Findings::group`] joins equal ones.

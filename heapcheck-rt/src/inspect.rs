@@ -17,7 +17,8 @@ use crate::limits::IN_USE_MAX;
 use crate::mark::{Census, Root, Roots as MarkRoots};
 use crate::limits::CHECK_STACK_BYTES;
 use crate::maps::Maps;
-use crate::markers::{mark, mark_more, marks_of};
+use crate::locals::{self, Locals};
+use crate::markers::{mark, mark_more, mark_uncounted, marks_of};
 use crate::loaded;
 use crate::modules::{Modules, Role};
 use crate::options::{Mode, Options, Roots as RootSwitches, StopWays};
@@ -88,13 +89,15 @@ fn inspect(
     let heap = StoppedHeap::new(&SPANS, PAGES.slots(), &SCRATCH)?;
     let maps = Maps::read(&SCRATCH).map_err(|_| Failed("/proc/self/maps cannot be read"))?;
     let _readable = MadeReadable::open(&maps, &heap, &SCRATCH)?;
-    let roots = collect_roots(request, options, modules, &maps, &stopped, facts.as_slice())?;
+    let mut roots = collect_roots(request, options, modules, &maps, &stopped, facts.as_slice())?;
     let mut bytes = Buf::zeros(&SCRATCH, heap.slots())?;
+    let who = Who::of(request)?;
+    let locals = look_at_locals(&who, &heap, &mut roots, &mut bytes)?;
     let census = mark_from(&heap, request.mode, options, &roots, &mut bytes)?;
+    findings.locals = locals.count(marks_of(&mut bytes));
     let marked_at = sys::monotonic_ns();
     let mut suppressions = Suppressions::read(options, CONFIG.suppressions());
     suppressions.allow(request.terms.allow);
-    let who = Who::of(request)?;
     let lost = find_lost(&heap, &census, &mut bytes)?;
     let leaks = find_leaks(&who, &heap, modules, lost, &mut bytes, &mut suppressions, findings)?;
     if census.doubtful > 0 {
@@ -269,16 +272,29 @@ fn collect_roots(
 fn mark_from(
     heap: &StoppedHeap, mode: Mode, options: &Options<'_>, roots: &Roots, bytes: &mut Buf<u8>,
 ) -> Result<Census, OutOfMemory> {
-    let root = |range: &roots::RootRange| Root { lo: range.span.start, hi: range.span.end };
-    let (mut strong, mut weak, mut words) = (Buf::new(&SCRATCH), Buf::new(&SCRATCH), Buf::new(&SCRATCH));
+    let (mut strong, mut weak) = (Buf::new(&SCRATCH), Buf::new(&SCRATCH));
     for range in roots.strong.as_slice() {
-        strong.push(root(range))?;
+        strong.push(root_of(range))?;
     }
     // Strict takes no root on faith.
     let trusts = mode != Mode::Strict;
     for range in roots.weak.as_slice().iter().filter(|_| trusts) {
-        weak.push(root(range))?;
+        weak.push(root_of(range))?;
     }
+    let words = words_of(roots)?;
+    let ends = trusts && options.roots.has(RootSwitches::ENDS);
+    let tags = trusts && options.roots.has(RootSwitches::TAGS);
+    let from = MarkRoots { words: words.as_slice(), strong: strong.as_slice(), weak: weak.as_slice(), ends, tags };
+    mark(heap, from, bytes, &SCRATCH)
+}
+
+fn root_of(range: &roots::RootRange) -> Root {
+    Root { lo: range.span.start, hi: range.span.end }
+}
+
+/// The loose words among the roots, and the blocks that count as reached whatever points to them.
+fn words_of(roots: &Roots) -> Result<Buf<usize>, OutOfMemory> {
+    let mut words = Buf::new(&SCRATCH);
     for word in roots.words.as_slice() {
         words.push(word.word)?;
     }
@@ -293,10 +309,32 @@ fn mark_from(
         });
         outcome?;
     }
-    let ends = trusts && options.roots.has(RootSwitches::ENDS);
-    let tags = trusts && options.roots.has(RootSwitches::TAGS);
-    let from = MarkRoots { words: words.as_slice(), strong: strong.as_slice(), weak: weak.as_slice(), ends, tags };
-    mark(heap, from, bytes, &SCRATCH)
+    Ok(words)
+}
+
+/// Takes local variables out of the roots where they hold nothing, or marks what is alive without them where somebody
+/// asks for that.
+fn look_at_locals(
+    who: &Who<'_>, heap: &StoppedHeap, roots: &mut Roots, bytes: &mut Buf<u8>,
+) -> Result<Locals, OutOfMemory> {
+    let terms = &who.request.terms;
+    if !terms.without_locals && !terms.tells_locals {
+        return Ok(Locals::NONE);
+    }
+    let parted = locals::part(who, heap, roots)?;
+    if terms.without_locals {
+        (roots.strong, roots.words) = (parted.others.strong, parted.others.words);
+    } else if parted.is_held() {
+        let (words, mut strong) = (words_of(&parted.others)?, Buf::new(&SCRATCH));
+        for range in parted.others.strong.as_slice() {
+            strong.push(root_of(range))?;
+        }
+        let (words, strong) = (words.as_slice(), strong.as_slice());
+        let from = MarkRoots { words, strong, weak: &[], ends: false, tags: false };
+        mark_uncounted(heap, from, bytes, &SCRATCH)?;
+        return Locals::among(who, heap, marks_of(bytes), &parted);
+    }
+    Ok(Locals::NONE)
 }
 
 /// Which threads, by number, vanished by fork. What they allocated is not the child's to free; nothing keeps it reachable

@@ -284,7 +284,7 @@ macro_rules! assert_no_leaks {
             ::core::line!()
         ));
         let value = $crate::__private::apart(|| $body);
-        scope.assert_no_leaks();
+        scope.assert_no_leaks_of_block();
         value
     }};
     ($scope:expr) => {

@@ -60,7 +60,13 @@ pub(crate) fn mark(
 pub(crate) fn mark_more(
     space: &StoppedHeap, blocks: &[usize], bytes: &mut Buf<u8>, arena: &'static Arena,
 ) -> Result<(), OutOfMemory> {
-    let roots = Roots { words: blocks, strong: &[], weak: &[], ends: false, tags: false };
+    mark_uncounted(space, Roots { words: blocks, strong: &[], weak: &[], ends: false, tags: false }, bytes, arena)
+}
+
+/// Marks what some roots reach; others may follow.
+pub(crate) fn mark_uncounted(
+    space: &StoppedHeap, roots: Roots<'_>, bytes: &mut Buf<u8>, arena: &'static Arena,
+) -> Result<(), OutOfMemory> {
     let marking = Marking::new(space, roots, marks_of(bytes), sys::yield_now);
     with_helpers(&marking, helpers_for(space), arena)
 }

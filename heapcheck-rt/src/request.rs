@@ -31,6 +31,10 @@ pub(crate) struct Terms {
     pub(crate) max_leaked: u64,
     /// What was lost by threads that are still in the scope does not count.
     pub(crate) without_guests: bool,
+    /// Somebody wants to know what only local variables hold.
+    pub(crate) tells_locals: bool,
+    /// Local variables hold nothing of the scope.
+    pub(crate) without_locals: bool,
     /// When nothing is found, what is alive is excused from later checks.
     pub(crate) excuse_live: bool,
     /// The check leaves a trace only when something leaked.
@@ -51,6 +55,8 @@ impl Terms {
         allow: &[],
         max_leaked: 0,
         without_guests: false,
+        tells_locals: false,
+        without_locals: false,
         excuse_live: false,
         is_silent_when_clean: false,
         is_late: false,

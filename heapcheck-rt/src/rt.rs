@@ -75,6 +75,7 @@ mod request;
 mod tell;
 mod emit;
 mod who;
+mod locals;
 mod inspect;
 mod scope_check;
 mod fault;

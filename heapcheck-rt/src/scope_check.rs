@@ -10,7 +10,7 @@
 //! A question was filled by the facade: its patterns are readable, and stay so until the call returns.
 
 use crate::arena::Buf;
-use crate::contract::{ANSWERED, EXCUSE_LIVE, IMPOSSIBLE, Question, WITHOUT_GUESTS};
+use crate::contract::{ANSWERED, EXCUSE_LIVE, IMPOSSIBLE, Question, TELL_LOCALS, WITHOUT_GUESTS, WITHOUT_LOCALS};
 use crate::emit::{self, Recorder};
 use crate::findings::Findings;
 use crate::heap::meta::Live;
@@ -61,6 +61,8 @@ pub(crate) fn request_of(scope: u32, question: &Question) -> Option<Request> {
     }
     request.terms.max_leaked = question.max_leaked;
     request.terms.without_guests = question.flags & WITHOUT_GUESTS != 0;
+    request.terms.tells_locals = question.flags & TELL_LOCALS != 0;
+    request.terms.without_locals = question.flags & WITHOUT_LOCALS != 0;
     request.terms.excuse_live = question.flags & EXCUSE_LIVE != 0;
     request.terms.is_silent_when_clean = true;
     request.terms.print = question.print.map(|print| (print, question.context as usize));
@@ -78,6 +80,7 @@ pub(crate) fn judge(request: &Request, question: &mut Question) -> i32 {
         return IMPOSSIBLE;
     }
     (question.leaked_bytes, question.leaked_blocks, question.excused_bytes) = (0, 0, 0);
+    (question.local_blocks, question.local_bytes) = (0, 0);
     scope.note_checked();
     if is_empty_scope(request.scope) {
         return ANSWERED;
@@ -91,6 +94,7 @@ pub(crate) fn judge(request: &Request, question: &mut Question) -> i32 {
             question.leaked_bytes = totals.leaked_bytes;
             question.leaked_blocks = totals.leaked_blocks;
             question.excused_bytes = totals.suppressed_bytes;
+            (question.local_blocks, question.local_bytes) = findings.locals;
             ANSWERED
         }
         Err(failed) => {

@@ -13,8 +13,13 @@ use heapcheck_tests::fixture::{Fixture, runtime, scrubbed};
 
 /// Builds the tests of a package, and answers the path of the binary; `None` when that needs a network that is not there.
 fn build(fixture: &Fixture, needs_network: bool) -> Option<PathBuf> {
+    build_as(fixture, &[], needs_network)
+}
+
+/// The same with options of cargo.
+fn build_as(fixture: &Fixture, options: &[&str], needs_network: bool) -> Option<PathBuf> {
     let mut cargo = scrubbed(Path::new(env!("CARGO")), fixture.path());
-    cargo.args(["test", "--no-run", "--message-format=json", "--target-dir", "target"]);
+    cargo.args(["test", "--no-run", "--message-format=json", "--target-dir", "target"]).args(options);
     let output = cargo.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     let is_offline = ["failed to download", "failed to get", "Could not resolve", "failed to query"];
@@ -122,6 +127,34 @@ fn the_attribute_gets_along_with_those_of_frameworks() {
     assert!(failed.is_empty() && passed.len() >= 54, "without the runtime nothing is checked: {text}");
     let (passed, failed, _) = run(&binary, &["--ignored"], true);
     assert_eq!((passed.len(), failed.len()), (0, 1));
+}
+
+/// What lost something and has not returned may still hold it: that is counted, and told when somebody asks for it.
+#[test]
+fn a_check_in_the_middle_of_things_is_never_silent() {
+    let fixture = Fixture::of_scopes("frames");
+    for options in [&[][..], &["--release"]] {
+        let Some(binary) = build_as(&fixture, options, false) else { return };
+        for round in 0..8 {
+            let threads = ["--test-threads=1", "--test-threads=4"][round % 2];
+            let (passed, failed, text) = run(&binary, &[threads], true);
+            assert!(failed.is_empty() && passed.len() == 14, "{options:?}: {text}");
+        }
+        let note = "heapcheck: scope `scope`: only local variables hold 54 bytes in 3 blocks, or what is left of such that are gone\n\
+                    heapcheck: hint: `check_without_locals` counts that as lost; ";
+        let (_, _, text) = run(
+            &binary,
+            &["--nocapture", "--exact", "tests::what_lives_in_a_local_variable_is_counted_and_no_leak"],
+            true,
+        );
+        assert!(text.contains(note), "{text}");
+        let (_, _, text) = run(
+            &binary,
+            &["--nocapture", "--exact", "tests::a_block_of_code_runs_in_a_frame_of_its_own"],
+            true,
+        );
+        assert!(!text.contains("only local variables"), "{text}");
+    }
 }
 
 /// Such a harness runs many trials on a thread, so only what the trials say tells them apart.

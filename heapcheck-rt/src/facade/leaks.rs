@@ -21,6 +21,11 @@ pub struct Stats {
     pub total_bytes: u64,
     /// The number of all allocations.
     pub allocations: u64,
+    /// Of the blocks that are alive, those that nothing but local variables keep: or what is left of local variables that
+    /// are gone, which looks the same in a frame that has not returned. Only [`Scope::check`](crate::Scope::check) counts them.
+    pub local_blocks: u64,
+    /// Their bytes.
+    pub local_bytes: u64,
 }
 
 impl From<Sums> for Stats {
@@ -31,6 +36,8 @@ impl From<Sums> for Stats {
             peak_bytes: sums.peak_bytes,
             total_bytes: sums.total_bytes,
             allocations: sums.allocations,
+            local_blocks: 0,
+            local_bytes: 0,
         }
     }
 }

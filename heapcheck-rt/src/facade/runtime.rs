@@ -120,13 +120,25 @@ pub(crate) fn judge(scope: u32, question: &mut Question) -> bool {
     call!(heapcheck_scope_judge(scope, &raw mut *question) otherwise -1) == ANSWERED
 }
 
-/// Overwrites the part of the stack that a check is about to use, down from the caller's frame: what code that has
-/// returned left there would otherwise be taken for pointers. So it is called by the outermost function of ours that
-/// leads to a check.
-#[inline(never)]
+/// Overwrites the part of the stack that a check is about to use, down from the caller's frame, and registers that a callee
+/// keeps: what code that has returned left there would otherwise be taken for pointers. So it is called by the outermost
+/// function of ours that leads to a check, and becomes a part of that one: a frame of its own would lie on such words.
+#[inline(always)]
 pub(crate) fn clear_stack_below() {
-    let mut below = [0u8; 16 << 10];
-    core::hint::black_box(&mut below);
+    const BYTES: usize = 16 << 10;
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: nothing lies below the stack pointer that is in use, and without `nostack` no red zone does. The registers
+    // are told to be changed, so what is still needed of them is kept elsewhere (only rbx can't be named here).
+    unsafe {
+        core::arch::asm!(
+            "lea rdi, [rsp - {bytes}]", "mov ecx, {bytes} / 8", "xor eax, eax", "rep stosq",
+            "xor r12d, r12d", "xor r13d, r13d", "xor r14d, r14d", "xor r15d, r15d",
+            bytes = const BYTES, out("rax") _, out("rcx") _, out("rdi") _,
+            out("r12") _, out("r13") _, out("r14") _, out("r15") _,
+        );
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    core::hint::black_box(&mut [0u8; BYTES]);
 }
 
 /// Remembers what is alive in a scope.

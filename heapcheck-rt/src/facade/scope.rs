@@ -12,10 +12,10 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::contract::{METERED, OWN_THREAD, Question, Tell};
+use crate::contract::{METERED, OWN_THREAD, Question, TELL_LOCALS, Tell, WITHOUT_LOCALS};
 #[cfg(feature = "standalone")]
 use crate::facade::explain;
-use crate::facade::leaks::{Leaks, Stats};
+use crate::facade::leaks::{Leaks, Stats, counted};
 use crate::facade::runtime;
 
 /// What this thread, and the threads started by it, allocate from [`Scope::new`] on, until the value is dropped.
@@ -70,6 +70,15 @@ pub(crate) struct Terms<'a> {
     pub(crate) allow: &'a str,
 }
 
+/// What a check answers.
+pub(crate) struct Answer {
+    pub(crate) leaked_bytes: u64,
+    pub(crate) leaked_blocks: u64,
+    local_bytes: u64,
+    local_blocks: u64,
+    pub(crate) report: String,
+}
+
 impl Scope {
     /// Opens a scope on this thread.
     #[inline]
@@ -107,14 +116,38 @@ impl Scope {
     /// inside of it too, but for those that were checked themselves: they have told what they lost.
     ///
     /// A leak is written to the record of the process as well, so that `cargo heapcheck` explains it.
-    #[inline(never)]
+    ///
+    /// The function that calls this, and those around it, have not returned. What a variable of theirs has pointed to is still
+    /// held by it, even if it was dropped or forgotten: nothing in a frame says which of its words are out of use, and
+    /// without optimisation they all stay. The same is true of other threads that wait for this one. [`Stats::local_blocks`]
+    /// counts what is held like that alone, and [`Scope::check_without_locals`] counts it as lost. What a function has lost that
+    /// has returned (and was not inlined) is seen in any case: `assert_no_leaks!({ .. })` makes one of a block of code.
+    #[inline(always)]
     pub fn check(&self) -> Result<Stats, Leaks> {
-        // What this function's own frame lies on is not cleared: so it holds next to nothing.
         self.clear_stack_below();
-        self.check_from_here()
+        self.check_from_here(TELL_LOCALS)
     }
 
-    #[inline(never)]
+    /// The same, where local variables hold nothing: what only words on stacks and in registers lead to, of whatever thread,
+    /// is lost. For the end of a piece of work, when each local variable that holds memory of the scope is gone.
+    ///
+    /// Blocks that were there before the scope may hold memory of it (a map behind an `Arc` that has grown), but no local
+    /// variable may, not even one that is older than the scope.
+    ///
+    /// ```
+    /// # use heapcheck_rt::Scope;
+    /// let scope = Scope::new("one request");
+    /// let reply = String::from("hello");
+    /// drop(reply);
+    /// scope.check_without_locals().expect("nothing is left of a request");
+    /// ```
+    #[inline(always)]
+    pub fn check_without_locals(&self) -> Result<Stats, Leaks> {
+        self.clear_stack_below();
+        self.check_from_here(WITHOUT_LOCALS)
+    }
+
+    #[inline(always)]
     fn clear_stack_below(&self) {
         if self.number != 0 {
             runtime::clear_stack_below();
@@ -122,29 +155,33 @@ impl Scope {
     }
 
     #[inline(never)]
-    fn check_from_here(&self) -> Result<Stats, Leaks> {
+    fn check_from_here(&self, flags: u32) -> Result<Stats, Leaks> {
         if self.number == 0 {
             return Ok(Stats::default());
         }
-        match self.judge(&Terms::default()) {
-            Some((_, 0, _)) => Ok(self.stats()),
-            Some((bytes, blocks, report)) => Err(Leaks::new(&self.name, (bytes, blocks), report)),
+        match self.judge(&Terms { flags, ..Terms::default() }) {
+            Some(Answer { leaked_blocks: 0, local_blocks, local_bytes, .. }) => {
+                Ok(Stats { local_blocks, local_bytes, ..self.stats() })
+            }
+            Some(answer) => {
+                Err(Leaks::new(&self.name, (answer.leaked_bytes, answer.leaked_blocks), answer.report))
+            }
             None => Err(Leaks::unchecked(&self.name)),
         }
     }
 
-    /// Has it checked on some terms: the leaked bytes and blocks, and the report. `None`: it was not possible.
-    pub(crate) fn judge(&self, terms: &Terms<'_>) -> Option<(u64, u64, String)> {
+    /// Has it checked on some terms. `None`: it was not possible.
+    pub(crate) fn judge(&self, terms: &Terms<'_>) -> Option<Answer> {
         self.ask(terms, runtime::judge)
     }
 
     /// Has the sites told that have grown since the baseline.
     #[inline]
-    pub(crate) fn tell_growth(&self) -> Option<(u64, u64, String)> {
+    pub(crate) fn tell_growth(&self) -> Option<Answer> {
         self.ask(&Terms::default(), runtime::tell_growth)
     }
 
-    fn ask(&self, terms: &Terms<'_>, ask: fn(u32, &mut Question) -> bool) -> Option<(u64, u64, String)> {
+    fn ask(&self, terms: &Terms<'_>, ask: fn(u32, &mut Question) -> bool) -> Option<Answer> {
         let mut report = Report::default();
         let mut question = Question {
             size: size_of::<Question>() as u64,
@@ -159,9 +196,19 @@ impl Scope {
             leaked_blocks: 0,
             excused_bytes: 0,
             tell: TELL,
+            local_blocks: 0,
+            local_bytes: 0,
         };
-        ask(self.number, &mut question)
-            .then(|| (question.leaked_bytes, question.leaked_blocks, report.into_text()))
+        if !ask(self.number, &mut question) {
+            return None;
+        }
+        Some(Answer {
+            leaked_bytes: question.leaked_bytes,
+            leaked_blocks: question.leaked_blocks,
+            local_bytes: question.local_bytes,
+            local_blocks: question.local_blocks,
+            report: report.into_text(),
+        })
     }
 
     /// Remembers what is alive now, for [`Scope::tell_growth`].
@@ -170,21 +217,43 @@ impl Scope {
         runtime::set_baseline(self.number)
     }
 
-    /// Panics when the scope has lost anything.
+    /// Panics when the scope has lost anything. As in [`Scope::check`], local variables of functions that have not returned
+    /// hold what they have pointed to; when nothing else holds a block, a line on stderr says so.
     #[track_caller]
-    #[inline(never)]
+    #[inline(always)]
     pub fn assert_no_leaks(&self) {
-        // As in `check`.
         self.clear_stack_below();
-        self.assert_from_here();
+        self.assert_from_here(TELL_LOCALS);
+    }
+
+    /// The same for `assert_no_leaks!` with a block of code, whose value is a local variable that may hold something.
+    #[doc(hidden)]
+    #[track_caller]
+    #[inline(always)]
+    pub fn assert_no_leaks_of_block(&self) {
+        self.clear_stack_below();
+        self.assert_from_here(0);
     }
 
     #[track_caller]
     #[inline(never)]
-    fn assert_from_here(&self) {
-        if let Err(leaks) = self.check_from_here() {
-            note_leaks(&leaks);
-            panic!("{leaks}");
+    fn assert_from_here(&self, flags: u32) {
+        match self.check_from_here(flags) {
+            Ok(Stats { local_blocks: 0, .. }) => {}
+            Ok(stats) => {
+                let (bytes, blocks) =
+                    (counted(stats.local_bytes, "byte"), counted(stats.local_blocks, "block"));
+                eprintln!(
+                    "heapcheck: {}: only local variables hold {bytes} in {blocks}, or what is left of such that are gone\n\
+                     heapcheck: hint: `check_without_locals` counts that as lost; `assert_no_leaks!({{ .. }})` runs code in a frame \
+                     of its own",
+                    self.name
+                );
+            }
+            Err(leaks) => {
+                note_leaks(&leaks);
+                panic!("{leaks}");
+            }
         }
     }
 

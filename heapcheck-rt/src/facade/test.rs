@@ -13,7 +13,7 @@ use crate::contract::{EXCUSE_LIVE, METERED, OWN_THREAD, WITHOUT_GUESTS};
 use crate::facade::growth::{STRETCH_MAX, Trend, trend};
 use crate::facade::leaks::{counted, without_end};
 use crate::facade::runtime;
-use crate::facade::scope::{Scope, Terms, name_of_thread};
+use crate::facade::scope::{Answer, Scope, Terms, name_of_thread};
 
 /// Which leaks count.
 #[derive(Clone, Copy)]
@@ -289,8 +289,10 @@ impl<'a> Trial<'a> {
         };
         match self.whole.judge(&terms) {
             None => Some(Finding { why: "it could not be checked".into(), report: String::new() }),
-            Some((_, 0, _)) => self.excess().map(|why| Finding { why, report: String::new() }),
-            Some((bytes, blocks, report)) => {
+            Some(Answer { leaked_blocks: 0, .. }) => {
+                self.excess().map(|why| Finding { why, report: String::new() })
+            }
+            Some(Answer { leaked_bytes: bytes, leaked_blocks: blocks, report, .. }) => {
                 let allowed = match config.max_leaked {
                     0 => String::new(),
                     max => format!(", more than the {} of max_leaked", counted(max, "byte")),
@@ -320,8 +322,8 @@ impl<'a> Trial<'a> {
 
     /// Tells what has grown.
     fn growth(&self, grown: Grown) -> Option<Finding> {
-        let (bytes, blocks, report) = self.scope().tell_growth()?;
-        let size = format!("{} in {}", counted(bytes, "byte"), counted(blocks, "block"));
+        let Answer { leaked_bytes, leaked_blocks, report, .. } = self.scope().tell_growth()?;
+        let size = format!("{} in {}", counted(leaked_bytes, "byte"), counted(leaked_blocks, "block"));
         let why = format!(
             "it grows with each repetition: after {} of them it held {size} more than after {}, and nothing is leaked",
             grown.rounds, grown.since

@@ -78,9 +78,8 @@ impl Drop for RootRegion {
 /// ```
 /// heapcheck_rt::check_now().unwrap();
 /// ```
-#[inline(never)]
+#[inline(always)]
 pub fn check_now() -> Result<(), Leaks> {
-    // What this function's own frame lies on is not cleared: so it holds next to nothing.
     clear_stack_below();
     check_from_here()
 }
@@ -97,13 +96,13 @@ fn check_from_here() -> Result<(), Leaks> {
 
 /// Panics when the process has lost anything.
 #[track_caller]
-#[inline(never)]
+#[inline(always)]
 pub fn assert_clean() {
     clear_stack_below();
     assert_from_here();
 }
 
-#[inline(never)]
+#[inline(always)]
 fn clear_stack_below() {
     if runtime::is_active() {
         runtime::clear_stack_below();
