@@ -23,6 +23,7 @@ use crate::options::{Mode, Options, Report};
 use crate::record::{Moment, NoteKind, Outcome};
 use crate::state::{ACTIVE, CONFIG, DEPOT, VERDICT, DONE, EXITING, MAIN, SCOPES, SETTINGS, STATUS, THREADS, enter, phase};
 use crate::sys::{self, libc};
+use crate::thread::Thread;
 use crate::{fork, start, verify};
 use core::ffi::c_void;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -70,6 +71,7 @@ extern "C-unwind" fn around_main(count: i32, arguments: usize, environment: usiz
     THREADS.each(|thread| thread.set_born(0));
     // SAFETY: the start function gave us this pointer as `main`.
     let main = unsafe { core::mem::transmute::<usize, Main>(MAIN.load(Relaxed)) };
+    Thread::note_root(around_main as *const () as usize);
     let status = main(count, arguments, environment);
     STATUS.store(status, Relaxed);
     before_destructors();

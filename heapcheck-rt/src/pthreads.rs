@@ -52,6 +52,7 @@ extern "C-unwind" fn trampoline(record: usize) -> usize {
     let start = unsafe { &*(record as *const Start) };
     clear_used_stack(start.has_room.load(Relaxed) != 0);
     let (function, argument) = begin(start);
+    Thread::note_root(trampoline as *const () as usize);
     let result = function(argument);
     keep_result(result);
     result

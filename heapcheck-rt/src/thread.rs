@@ -104,6 +104,14 @@ impl Thread {
         unsafe { (arch::tls_word() as *mut Thread).as_mut() }
     }
 
+    /// Notes that the function `code`, which calls this, is about to call what the program runs on this thread's stack.
+    #[inline(always)]
+    pub(crate) fn note_root(code: usize) {
+        if let Some(thread) = Self::current() {
+            thread.capture.set_root(arch::stack_pointer(), code);
+        }
+    }
+
     /// The scope that its blocks are born in.
     #[inline(always)]
     pub(crate) fn scope(&self) -> u32 {

@@ -28,7 +28,7 @@ use crate::limits::{
 use crate::rule::{Kind, Rule};
 use crate::unwind::{Copied, Memory, Registers, Rules};
 use memo::Memos;
-use shadow::{Shadow, Step, mix, never_trusted, share};
+use shadow::{Root, Shadow, Step, mix, never_trusted, share};
 
 /// The registers of the caller of an allocation function, at the instruction behind its call.
 #[derive(Clone, Copy, Debug)]
@@ -365,6 +365,12 @@ impl Capture {
     /// Tells the bounds of the thread's own stack.
     pub(crate) fn set_stack(&mut self, low: usize, end: usize) {
         (self.stack_low, self.stack_end, self.memo_end) = (low, end, end.saturating_sub(16));
+        self.set_root(0, 0);
+    }
+
+    /// Tells the runtime's own frame around what the program runs on this stack: its stack pointer, and its function.
+    pub(crate) fn set_root(&mut self, sp: usize, code: usize) {
+        self.shadow.root = Root { sp, code };
     }
 
     /// Forgets all walks.

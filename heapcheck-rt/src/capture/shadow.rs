@@ -117,6 +117,26 @@ impl Word {
     }
 }
 
+/// The runtime's own frame around `main`, or around the function of a thread. It is entered once on its stack: where it is
+/// reached, what lies outside of it is what it was.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Root {
+    /// Its stack pointer while it calls; 0 when there is no such frame.
+    pub(crate) sp: usize,
+    /// Where its code begins.
+    pub(crate) code: usize,
+}
+
+/// More than the code of a frame around `main` has, from its beginning to its call.
+const ROOT_CODE_BYTES: usize = 512;
+
+impl Root {
+    #[inline(always)]
+    fn is(&self, step: &Step) -> bool {
+        step.sp == self.sp && step.pc.wrapping_sub(self.code) < ROOT_CODE_BYTES
+    }
+}
+
 /// A word that no program counter equals: the proof of a frame that must never be taken on trust.
 static NEVER: [usize; 2] = [0; 2];
 
@@ -137,6 +157,10 @@ pub(crate) struct Shadow {
     outside: u64,
     /// The trace of the whole shadow, 0 when not known.
     pub(crate) last_trace: u32,
+    /// The stack pointer of the runtime's own frame around what the program runs on this stack, and the code of that frame.
+    pub(crate) root: Root,
+    /// How many frames lie outside of that one.
+    settled: usize,
     /// Behind the innermost frame whose frame pointer was saved elsewhere than below the return address.
     odd_end: usize,
     /// Behind the innermost frame of which not both words of the pair matter.
@@ -188,11 +212,13 @@ impl Shadow {
     fn trust(&mut self, index: usize) -> bool {
         // The outer frames, of libc and of code without frame pointers, are checked in the general way; from where each
         // frame saved its pointer below its return address, which code with frame pointers does, one load serves both.
-        let (odd_end, mixed_end) = (self.odd_end.min(index), self.mixed_end.min(index));
+        let first = if self.settled < index { self.settled } else { 0 };
+        let odd_end = self.odd_end.min(index).max(first);
+        let mixed_end = self.mixed_end.min(index).max(odd_end);
         let differs = if index > DEPTH_MAX {
             any_differs(&self.proofs[index - DEPTH_MAX..index])
         } else {
-            any_differs(&self.proofs[..odd_end])
+            any_differs(&self.proofs[first..odd_end])
                 || arch::any_masked_differs(&self.pairs[odd_end..mixed_end])
                 || arch::any_differs(&self.pairs[mixed_end..index])
         };
@@ -231,6 +257,9 @@ impl Shadow {
         }
         self.odd_end = self.odd_end.min(joined);
         self.mixed_end = self.mixed_end.min(joined);
+        if joined <= self.settled {
+            self.settled = 0;
+        }
         let mut index = joined;
         for place in (0..count).rev() {
             let step = self.steps[place];
@@ -241,6 +270,9 @@ impl Shadow {
             // Nobody has saved the innermost frame's pointer yet: when it becomes an outer frame, `reached_through` says
             // where it was saved then.
             self.set_proof(index, Proof { pc_slot: step.pc_slot, pc: step.pc, bp_slot, bp }, place > 0);
+            if self.root.is(&step) {
+                self.settled = index;
+            }
             let bp_mask = if needs_bp { usize::MAX } else { 0 };
             self.frames[index] =
                 Frame { sp: step.sp | usize::from(step.interrupted), pc: step.pc, bp: step.bp, bp_mask };
@@ -290,6 +322,7 @@ impl Shadow {
         self.hashes.copy_within(first..joined, 0);
         self.cut = true;
         self.more = true;
+        self.settled = 0;
         self.odd_end = self.odd_end.saturating_sub(first);
         self.mixed_end = self.mixed_end.saturating_sub(first);
         kept

@@ -23,6 +23,8 @@ use crate::unwind::Rules;
 /// Words of the stack.
 const WORDS: usize = 1 << 14;
 const FUNCTIONS: usize = 12;
+/// The function that stands for the runtime's own, around what the program runs: called once at most.
+const ROOT: usize = FUNCTIONS;
 const SITES: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +79,7 @@ impl Random {
 /// The program counters of a program differ from those of others.
 struct Program {
     base: usize,
-    functions: [Function; FUNCTIONS],
+    functions: [Function; FUNCTIONS + 1],
 }
 
 impl Program {
@@ -228,6 +230,15 @@ fn check(world: &World, seed: u64, operations: usize, deep: bool) -> usize {
     let limit = if run.random.often(1, 4) { 1 + run.random.below(20) } else { DEPTH_MAX };
     // The fewer functions, the more often frames look like others.
     let used = [2, 3, 5, FUNCTIONS - 1][run.random.below(4)];
+    if run.random.often(1, 2) {
+        for function in 0..run.random.below(4) {
+            run.call(1 + function % used, 0);
+        }
+        run.call(ROOT, 0);
+        run.call(1, 0);
+        let root = run.address(run.frames[run.frames.len() - 2].sp);
+        remembering.set_root(root, program.pc(ROOT, 0));
+    }
     let mut captured = 0;
     // A walk that goes up for a while, then down, as recursion does.
     let (mut goal, mut until) = (5, 0);
