@@ -13,6 +13,9 @@
 //! holds what it held, then the outer part of both walks is the same. Checking a frame is two loads that depend on
 //! nothing, where walking it is a chain of look-ups.
 //!
+//! What lies outside of the runtime's own frame (around `main`, or around the function of a thread) is not checked at all: such
+//! a frame is entered once on its stack, so a walk that reaches it knows the rest.
+//!
 //! The frame pointer matters only where some outer frame is found with its help; elsewhere it is not compared.
 //!
 //! In a deep recursion only the innermost frames are here. On the way back a frame is joined only while enough of them
