@@ -4,7 +4,7 @@
 //! Two variants of an enum may have a pointer at one offset. Then only the discriminant, a number or a niche somewhere
 //! near, says in which field it lies. And a C++ object is known by the table of virtual functions that its first word
 //! points to. What a discriminant is only debug information says, so the words around pointers are kept; blocks that
-//! lead nowhere keep only what points into code. A word of nothing but letters, digits and signs is no discriminant but
+//! lead nowhere keep only their first word, and that only if it points into a module. A word of nothing but letters, digits and signs is no discriminant but
 //! text, which is nobody's business: it is left out.
 //!
 //! ```text
@@ -21,8 +21,6 @@ use crate::space::Space;
 const WORD: usize = size_of::<usize>();
 /// Words of a chunk: a bit for each fits a word.
 const WORDS: usize = u64::BITS as usize;
-/// Words of a block that leads nowhere: a table of virtual functions comes first, or behind the length of an array.
-const FIRST_WORDS: usize = 2;
 
 /// Some words of one block.
 #[derive(Debug)]
@@ -53,9 +51,9 @@ impl Chunk {
         chunk
     }
 
-    /// The first words of a block that leads nowhere, if they point into code.
+    /// The first word of a block that leads nowhere, if it points into a module.
     pub(crate) fn first(space: &impl Space, block: &Block, is_code: impl Fn(usize) -> bool) -> Option<Self> {
-        let chunk = Self::read(space, block, 0, |at, word| at < FIRST_WORDS && is_code(word));
+        let chunk = Self::read(space, block, 0, |at, word| at == 0 && is_code(word));
         (chunk.known != 0).then_some(chunk)
     }
 
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_leads_nowhere_only_code_is_kept() {
+    fn of_what_leads_nowhere_only_a_table_of_functions_is_kept() {
         let mut space = TestSpace::new(1);
         let check = |space: &TestSpace, block: &Block, expected: Option<(u64, &[u64])>| {
             let chunk = Chunk::first(space, block, |word| word >= 0x7000);
@@ -193,11 +191,11 @@ mod tests {
             assert_eq!(found, expected);
         };
         let object = block(&mut space, &[0x7010, 5, 0x7020]);
-        let array = block(&mut space, &[3, 0x7010, 5]);
+        let behind = block(&mut space, &[3, 0x7010, 5]);
         let plain = block(&mut space, &[1, 2, 0x7020]);
         let empty = block(&mut space, &[]);
         check(&space, &object, Some((1, &[0x7010])));
-        check(&space, &array, Some((2, &[0x7010])));
+        check(&space, &behind, None);
         check(&space, &plain, None);
         check(&space, &empty, None);
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use heapcheck_rt::record::{Block, Found, Leak, LeakKind, Record};
 
+use super::contents::Contents;
 use super::fields::Fields;
 use super::signature::fnv;
 use super::sites::{Site, Sites};
@@ -68,8 +69,10 @@ impl<'f> Drafts<'f> {
             graph.blocks.iter().map(|block| known.contains(&group_of_block(block))).collect();
         let block_sites: Vec<usize> =
             graph.blocks.iter().map(|block| sites.find(record, block.trace, symbols)).collect();
+        let contents = Contents::of(found);
+        sites.find_classes(record, (&graph, &block_sites), &contents, symbols);
         sites.find_pointed(&graph, &block_sites, &mut symbols.types);
-        let mut fields = Fields::of(found);
+        let mut fields = Fields::of(contents);
         let graph = graph.without(|graph, ends, edge| {
             fields.may_hold((graph, sites, &block_sites), ends, edge, &mut symbols.types)
         });

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use heapcheck_rt::record::{Edge, Found};
+use heapcheck_rt::record::Edge;
 
 use super::contents::Contents;
 use super::sites::{Sites, is_counted};
@@ -31,9 +31,9 @@ pub(super) struct Fields<'f> {
 const COUNTERS: u64 = 16;
 
 impl<'f> Fields<'f> {
-    /// Those of a check; none was asked for.
-    pub(super) fn of(found: &'f Found) -> Self {
-        Self { contents: Contents::of(found), ..Self::default() }
+    /// Those of a check with these contents; none was asked for.
+    pub(super) fn of(contents: Contents<'f>) -> Self {
+        Self { contents, ..Self::default() }
     }
 
     /// The path of the field that a pointer lies in, as it is written in the block's type, and what the pointer does.

@@ -10,8 +10,8 @@
 //! ```
 
 mod signature;
-pub(crate) mod sites;
 mod contents;
+pub(crate) mod sites;
 mod fields;
 mod drafts;
 mod stacks;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use heapcheck_rt::record::{Found, Record};
 
+use super::contents::Contents;
 use super::signature::{self, fnv};
 use crate::code::is_foreign;
 use crate::plumbing::{allocated_type, first_own};
@@ -47,6 +48,15 @@ pub(crate) struct Site {
 /// Whether a type is a pointer that counts its owners.
 pub(super) fn is_counted(name: &str) -> bool {
     ["Rc<", "Arc<", "std::shared_ptr<"].iter().any(|pointer| name.starts_with(pointer))
+}
+
+/// Whether a function is of C or C++: by its file, or by its symbol where no file is known.
+fn is_of_c(frame: &Frame) -> bool {
+    match (frame.file.as_deref(), frame.linkage.as_deref()) {
+        (Some(file), _) => is_foreign(file),
+        (None, Some(symbol)) => rustc_demangle::try_demangle(symbol).is_err(),
+        (None, None) => false,
+    }
 }
 
 /// The places of a record.
@@ -96,7 +106,7 @@ impl Sites {
             number: trace,
             is_truncated: record.trace(trace).is_some_and(|trace| trace.truncated),
             place: own.and_then(|own| place(&frames[own])),
-            is_foreign: own.and_then(|own| frames[own].file.as_deref()).is_some_and(is_foreign),
+            is_foreign: own.is_some_and(|own| is_of_c(&frames[own])),
             trace: frames.into(),
             own,
             allocated,
@@ -123,6 +133,42 @@ impl Sites {
         let kind_name = site.allocated.clone().unwrap_or_else(|| format!("#{}", site.key));
         let next = self.kinds.len() as u32 + 1;
         site.kind = *self.kinds.entry(kind_name).or_insert(next);
+    }
+
+    /// Finds the types of objects of C++ by their tables of virtual functions, where nothing else is known of a place: all
+    /// its blocks have to be of one class. `sites` are the places of the blocks of `graph`.
+    pub(super) fn find_classes(
+        &mut self,
+        record: &Record,
+        (graph, sites): (&Graph<'_>, &[usize]),
+        contents: &Contents<'_>,
+        symbols: &mut Symbols,
+    ) {
+        let mut first_words: HashMap<usize, Option<u64>> = HashMap::new();
+        for (block, &site) in graph.blocks.iter().zip(sites) {
+            if self.list[site].typed.is_none() {
+                let word = contents.read(block.id, 0, 8);
+                let known = first_words.entry(site).or_insert(word);
+                *known = known.filter(|known| Some(*known) == word);
+            }
+        }
+        for (at, word) in first_words {
+            let (number, trace) = (self.list[at].number, Arc::clone(&self.list[at].trace));
+            let sizes = self.sizes.get(&number).copied().unwrap_or_default();
+            let typed = word.and_then(|word| symbols.find_class(record, number, &trace, word, sizes));
+            if let Some(typed) = typed {
+                self.set_type(at, typed);
+            }
+        }
+    }
+
+    /// Takes down what was found later of a place.
+    fn set_type(&mut self, at: usize, typed: Typed) {
+        let mut site = std::mem::take(&mut self.list[at]);
+        site.allocated = Some(typed.short.clone());
+        site.typed = Some(typed);
+        self.recognise(&mut site);
+        self.list[at] = site;
     }
 
     /// Finds the types of blocks of C and C++ that nothing is known of but that a field of a known type leads to them:
@@ -160,11 +206,7 @@ impl Sites {
                 return;
             }
             for (at, typed) in found {
-                let mut site = std::mem::take(&mut self.list[at]);
-                site.allocated = Some(typed.short.clone());
-                site.typed = Some(typed);
-                self.recognise(&mut site);
-                self.list[at] = site;
+                self.set_type(at, typed);
             }
         }
     }

@@ -5,6 +5,7 @@
 //! address is looked up once, too: the outer frames of a thousand stacks are mostly the same.
 
 mod frame;
+mod classes;
 pub(crate) mod debug_file;
 
 use std::borrow::Cow;
@@ -18,6 +19,8 @@ use heapcheck_rt::record::{Module, Record};
 
 use crate::types::{Call, Line, Sizes, Typed, Types};
 
+use classes::Classes;
+
 pub(crate) use debug_file::is_libc;
 pub(crate) use frame::{Frame, place, shown};
 
@@ -26,6 +29,7 @@ pub(crate) use frame::{Frame, place, shown};
 pub(crate) struct Symbols {
     files: HashMap<FileKey, File>,
     problems: Vec<String>,
+    classes: Classes,
     /// What is known of types in them.
     pub(crate) types: Types,
 }
@@ -88,6 +92,29 @@ impl Symbols {
             })
             .collect();
         self.types.find(&calls, sizes, shown)
+    }
+
+    /// Finds what the blocks of a trace are that begin with `word`, when that points to a table of virtual functions and
+    /// objects of its class are as large as each of the blocks; `frames` are those of the trace.
+    pub(crate) fn find_class(
+        &mut self,
+        record: &Record,
+        trace: u32,
+        frames: &[Frame],
+        word: u64,
+        sizes: Sizes,
+    ) -> Option<Typed> {
+        let module = record.module_of(word, trace)?;
+        let path = self.file(record, module).path.clone()?;
+        let mut calls: Vec<(Rc<Path>, u64)> = Vec::new();
+        for call in frames.chunk_by(|one, next| one.pc == next.pc) {
+            let module = record.module_of(call[0].pc.saturating_sub(1), trace);
+            let path = module.and_then(|module| self.file(record, module).path.clone());
+            calls.extend(path.map(|path| (path, call[0].address)));
+        }
+        let class = self.classes.find(&path, word.wrapping_sub(module.base))?;
+        let described = self.types.described_class(&class.name, &calls, sizes);
+        described.or_else(|| class.frees(sizes.only()?).then(|| self.types.of_class(&class.name)))
     }
 
     /// Where the symbols of a loaded file are.

@@ -184,6 +184,31 @@ impl Finder {
     }
 }
 
+/// What a block is that is one object of a class, given by its name alone: the counters of a `std::shared_ptr`, with the value
+/// beside them or without, belong to the pointer.
+pub(super) fn owned_by_class(name: &str) -> Owned {
+    /// The classes of both libraries, and whether the value lies in them.
+    const COUNTERS: &[(&str, bool)] = &[
+        ("_Sp_counted_ptr_inplace", true),
+        ("_Sp_counted_ptr", false),
+        ("_Sp_counted_deleter", false),
+        ("__shared_ptr_emplace", true),
+        ("__shared_ptr_pointer", false),
+    ];
+    let (base, arguments) = split_generics(name);
+    let of = split_arguments(arguments).first().copied();
+    let counters = COUNTERS.iter().find(|(class, _)| base.starts_with("std::") && last(base) == *class);
+    let (Some((_, is_inside)), Some(of)) = (counters, of) else {
+        return Owned {
+            name: name.to_string(),
+            held: Held::One(Named { name: name.to_string(), die: None }),
+        };
+    };
+    let of = if *is_inside { of } else { of.strip_suffix('*').unwrap_or(of).trim_end() };
+    let element = Named { name: if *is_inside { of } else { "?" }.to_string(), die: None };
+    Owned { name: format!("std::shared_ptr<{of}>"), held: Held::Node(16, element) }
+}
+
 /// What an allocator of this class, or a tree or list that has none around it any more, is asked for.
 fn element_in(class: &str, is_allocator: bool, is_innermost: bool) -> Option<Named> {
     let (base, arguments) = split_generics(class);

@@ -139,6 +139,11 @@ impl Sizes {
         }
     }
 
+    /// That of all blocks, if it is the same.
+    pub(crate) fn only(self) -> Option<u64> {
+        (self.least == self.most).then_some(self.least)
+    }
+
     fn least(self) -> u64 {
         self.least
     }
@@ -225,6 +230,38 @@ impl Types {
         let owned = foreign::find_owner(calls, &mut self.opened, &mut self.sources, sizes)?;
         let (short, full) = (cpp::brief(&owned.name), cpp::short(&owned.name));
         Some(self.typed(owned, short, full))
+    }
+
+    /// What blocks of these sizes are that are objects of this class of C++, when debug information describes it at one of the
+    /// calls that allocated them: a file and an address in it.
+    pub(crate) fn described_class(
+        &mut self,
+        name: &str,
+        calls: &[(Rc<Path>, u64)],
+        sizes: Sizes,
+    ) -> Option<Typed> {
+        // What the library has made there, its pointers own.
+        let is_own = !name.starts_with("std::");
+        let (die, written) =
+            calls.iter().filter(|_| is_own).take(FRAMES_MAX).find_map(|(path, address)| {
+                let number = self.number_of(path)?;
+                let Opened { file, scopes, .. } = &mut self.opened[number];
+                let unit = file.find_function(*address)?.unit();
+                let die = scopes.named(file, unit, name)?;
+                Some((die, scope::written(file, die)?))
+            })?;
+        let Opened { file, layouts, .. } = &mut self.opened[die.file()];
+        let layout = layouts.read(file, die).filter(|layout| sizes.is_always(layout.size))?;
+        let held = Held::One(Named { name: layout.name.clone(), die: Some(die) });
+        let (short, full) = (cpp::brief(&written), cpp::short(&written));
+        Some(self.typed(Owned { name: written, held }, short, full))
+    }
+
+    /// What a block is that is one object of this class of C++, of which nothing else is known.
+    pub(crate) fn of_class(&mut self, name: &str) -> Typed {
+        let owned = library::owned_by_class(name);
+        let (short, full) = (cpp::brief(&owned.name), cpp::short(&owned.name));
+        self.typed(owned, short, full)
     }
 
     fn typed(&mut self, owned: Owned, short: String, full: String) -> Typed {

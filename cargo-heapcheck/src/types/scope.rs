@@ -166,6 +166,13 @@ impl Scopes {
         }
     }
 
+    /// The type of a unit that has this name in full.
+    pub(super) fn named(&mut self, file: &mut File, unit: u32, full: &str) -> Option<Die> {
+        let name = split_generics(last(full)).0;
+        let known = self.unit(file, unit).types.get(name).cloned()?;
+        known.into_iter().find(|die| type_name(file, *die) == full)
+    }
+
     /// Whether a class of the unit of `function` begins with `base` and has `size` bytes as well.
     pub(super) fn has_heir(
         &mut self,

@@ -212,7 +212,7 @@ OUTSIDE one_of_two() {
     lose(new ::Link());
 }
 
-// A base class of the same size is not what was made.
+// A base class of the same size is not what was made; the object says what it is.
 struct Base {
     virtual ~Base() = default;
     long word = 1;
@@ -220,7 +220,7 @@ struct Base {
 struct Same : Base {
     ~Same() override { word = 2; }
 };
-//= ?
+//= Same
 OUTSIDE a_macro_and_a_base() {
     Base *base = MAKE(Same());
     lose(base);

@@ -81,3 +81,20 @@ fn cpp_shared_pointers() {
     // SAFETY: it takes nothing.
     unsafe { nodes_link() };
 }
+
+unsafe extern "C" {
+    fn press_build() -> c_int;
+    fn belts_join() -> c_int;
+}
+
+#[test]
+fn cpp_objects_without_debug_information() {
+    // SAFETY: it takes nothing.
+    assert_eq!(unsafe { press_build() }, 13);
+}
+
+#[test]
+fn cpp_cycle_without_debug_information() {
+    // SAFETY: it takes nothing.
+    assert_eq!(unsafe { belts_join() }, 2);
+}
