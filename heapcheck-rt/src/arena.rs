@@ -1,21 +1,26 @@
 #![expect(unsafe_code, reason = "hands out memory of the reservation")]
-//! Memory for the runtime itself: whole pages, and a growable vector of plain values.
+//! Memory for the runtime itself: pieces of it, and a growable vector of plain values.
 //!
-//! Nothing here comes from the program's heap. Pieces are powers of two in pages; a piece given back waits in a list of
-//! its size, its first word pointing to the next. Pieces of 64 KiB and more give their memory back to the kernel.
+//! Nothing here comes from the program's heap. Pieces are powers of two, and those below a page share pages: most of the
+//! dozen lists of a check are short, and a page that is touched costs more than a short list does. A piece given back waits
+//! in a list of its size, its first word pointing to the next. Pieces of 64 KiB and more give their memory back to the
+//! kernel.
 //!
 //! # Safety
 //! Every piece lies inside the arena part of the reservation, is handed out to one owner at a time, and reads as zeros.
 
 use crate::lock::Lock;
 use crate::region::Part;
-use crate::space::{Grow, OutOfMemory};
+use crate::space::{Grow, OutOfMemory, Slot};
 use crate::sys;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Size classes of pieces: 4 KiB, 8 KiB, ... Sixty-four GiB is the largest.
-const CLASSES: usize = 25;
+/// Size classes of pieces: 512 bytes, 1 KiB, ... Sixty-four GiB is the largest.
+const CLASSES: usize = 28;
+
+/// Bytes of the smallest piece.
+const SMALLEST: usize = 512;
 
 /// A table of this size is used all over: fewer, larger pages cost less than half to touch and to look up.
 const HUGE_FROM: usize = 4 << 20;
@@ -29,6 +34,8 @@ pub(crate) struct Arena {
     part: &'static Part,
     pub(crate) lock: Lock,
     top: AtomicUsize,
+    /// What is left of the page that small pieces come from: its first address, and the one behind it.
+    crumbs: [AtomicUsize; 2],
     free: [AtomicUsize; CLASSES],
 }
 
@@ -39,11 +46,12 @@ impl Arena {
             part,
             lock: Lock::new(),
             top: AtomicUsize::new(0),
+            crumbs: [const { AtomicUsize::new(0) }; 2],
             free: [const { AtomicUsize::new(0) }; CLASSES],
         }
     }
 
-    /// Takes a piece of at least `bytes`, full of zeros, page aligned.
+    /// Takes a piece of at least `bytes`, full of zeros; of a page and more it begins with a page.
     pub(crate) fn take(&self, bytes: usize) -> Result<usize, OutOfMemory> {
         let (class, size) = class_of(bytes)?;
         let _held = self.lock.hold();
@@ -62,8 +70,22 @@ impl Arena {
             }
             return Ok(first);
         }
+        if size >= sys::PAGE {
+            return self.take_fresh(size);
+        }
+        let [first, end] = &self.crumbs;
+        if first.load(Relaxed) + size > end.load(Relaxed) {
+            let page = self.take_fresh(sys::PAGE)?;
+            first.store(page, Relaxed);
+            end.store(page + sys::PAGE, Relaxed);
+        }
+        Ok(first.fetch_add(size, Relaxed))
+    }
+
+    /// Takes whole pages that nobody has had.
+    fn take_fresh(&self, bytes: usize) -> Result<usize, OutOfMemory> {
         let piece = self.top.load(Relaxed).max(self.part.start());
-        let end = piece.checked_add(size).ok_or(OutOfMemory)?;
+        let end = piece.checked_add(bytes).ok_or(OutOfMemory)?;
         self.part.open_to(end)?;
         self.top.store(end, Relaxed);
         Ok(piece)
@@ -89,17 +111,18 @@ impl Arena {
 }
 
 fn class_of(bytes: usize) -> Result<(usize, usize), OutOfMemory> {
-    let size = bytes.max(sys::PAGE).checked_next_power_of_two().ok_or(OutOfMemory)?;
-    let class = size.trailing_zeros() as usize - sys::PAGE.trailing_zeros() as usize;
+    let size = bytes.max(SMALLEST).checked_next_power_of_two().ok_or(OutOfMemory)?;
+    let class = size.trailing_zeros() as usize - SMALLEST.trailing_zeros() as usize;
     if class < CLASSES { Ok((class, size)) } else { Err(OutOfMemory) }
 }
 
-/// A number that is zero when all of its bits are.
+/// What is made of numbers alone, all zero when all of its bits are.
 pub(crate) trait Zero: Copy {}
 
 impl Zero for u8 {}
 impl Zero for u32 {}
 impl Zero for u64 {}
+impl Zero for Slot {}
 
 /// A vector of plain values in the arena. It gives its memory back when dropped.
 #[derive(Debug)]
@@ -122,7 +145,7 @@ impl<T: Copy> Buf<T> {
         if wanted <= self.bytes {
             return Ok(());
         }
-        let bytes = wanted.max(self.bytes * 2).max(sys::PAGE).next_power_of_two();
+        let bytes = wanted.max(self.bytes * 2).max(SMALLEST).next_power_of_two();
         let address = self.arena.take(bytes)?;
         if self.address != 0 {
             // SAFETY: both pieces are ours, disjoint, and hold at least `len` items.
@@ -136,7 +159,7 @@ impl<T: Copy> Buf<T> {
         Ok(())
     }
 
-    /// So many items of zeros, of which none is touched yet. `T` is a number.
+    /// So many items of zeros, of which none is touched yet.
     pub(crate) fn zeros(arena: &'static Arena, len: usize) -> Result<Self, OutOfMemory>
     where
         T: Zero,
@@ -287,7 +310,11 @@ mod tests {
             }
             let bytes = 1 + random(&mut state) % (sys::PAGE << (random(&mut state) % 7));
             let piece = ARENA.take(bytes).expect("memory");
-            assert!(piece.is_multiple_of(sys::PAGE));
+            assert!(
+                piece.is_multiple_of(bytes.next_power_of_two().clamp(SMALLEST, sys::PAGE))
+                    || bytes <= sys::PAGE / 2
+            );
+            assert!(piece.is_multiple_of(SMALLEST));
             assert!(held.iter().all(|(other, len)| piece + bytes <= *other || other + len <= piece));
             // SAFETY: the piece was just taken.
             let content = unsafe { core::slice::from_raw_parts_mut(piece as *mut u8, bytes) };

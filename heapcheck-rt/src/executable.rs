@@ -18,7 +18,7 @@ pub(crate) fn is_runtime(path: &[u8]) -> bool {
         return false;
     }
     name[..path.len()].copy_from_slice(path);
-    let Ok(modules) = loaded::take() else { return false };
+    let Ok(modules) = loaded::take_briefly() else { return false };
     let Some(own) = modules.all().iter().find(|module| module.role == Role::Runtime) else { return false };
     let own = modules.name(own);
     if own == path {

@@ -26,8 +26,8 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// Entries of a new table.
-const START: usize = 4096;
+/// Entries of a new table: a page of them.
+const START: usize = 512;
 
 /// The index. Whoever changes it holds its owner's lock.
 #[derive(Debug)]

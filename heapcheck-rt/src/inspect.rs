@@ -202,8 +202,8 @@ fn stop_world(request: &Request, options: &Options<'_>, facts: &[ThreadFacts]) -
         alternate: !at_exit || sys::thread_id() == sys::process_id(),
     };
     // A debugger that is not told otherwise halts the program at every real-time signal.
-    let signal = if is_traced() { QUIET_SIGNAL } else { options.stop_signal };
-    stop(&SCRATCH, signal, ways, known.as_slice()).map_err(|_| Failed("the threads could not be stopped"))
+    let signal = || if is_traced() { QUIET_SIGNAL } else { options.stop_signal };
+    stop(&SCRATCH, &signal, ways, known.as_slice()).map_err(|_| Failed("the threads could not be stopped"))
 }
 
 /// Whether a debugger holds this process.

@@ -8,8 +8,16 @@ use crate::state::{CLOSED, REGION, SCRATCH};
 
 /// Takes the list. The world is not stopped, and the caller holds no lock but that of the check or the record.
 pub(crate) fn take() -> Result<Modules, OutOfMemory> {
-    let heap = Span::new(REGION.heap.start(), REGION.heap.end());
-    let mut modules = Modules::take(&SCRATCH, heap)?;
+    let mut modules = Modules::take(&SCRATCH, heap())?;
     modules.closed = CLOSED.copy(&SCRATCH)?;
     Ok(modules)
+}
+
+/// Takes those that are loaded, and leaves out how the program is called. The same holds for the caller.
+pub(crate) fn take_briefly() -> Result<Modules, OutOfMemory> {
+    Modules::take_briefly(&SCRATCH, heap())
+}
+
+fn heap() -> Span {
+    Span::new(REGION.heap.start(), REGION.heap.end())
 }

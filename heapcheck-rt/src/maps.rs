@@ -16,6 +16,8 @@ use crate::sys;
 
 /// Bytes asked for at once. The kernel answers with whole lines, at most a page of them at a time.
 const READ_BYTES: usize = 4 << 10;
+/// Room for the list at first, so that it need not move: as much as a program with a dozen libraries has.
+const ROOM_BYTES: usize = 16 << 10;
 /// A mapping of this size may be mere address space: which pages of it were ever filled is asked for.
 const SPARSE_BYTES: usize = 64 << 20;
 /// Pages that are asked for at once.
@@ -162,7 +164,8 @@ impl From<OutOfMemory> for MapsError {
 impl Maps {
     /// Reads the list.
     pub(crate) fn read(arena: &'static Arena) -> Result<Self, MapsError> {
-        let mut text = Buf::new(arena);
+        let mut text = Buf::zeros(arena, ROOM_BYTES)?;
+        text.clear();
         // Not `/proc/self`: a main thread that has left by pthread_exit(3) has no memory any more.
         read_file(b"/proc/thread-self/maps\0", &mut text)?;
         let mut maps = Self { text, list: Buf::new(arena), readable: Buf::new(arena) };

@@ -78,8 +78,7 @@ fn helpers_for(space: &StoppedHeap) -> usize {
 fn with_helpers(
     marking: &Marking<'_, StoppedHeap>, helpers: usize, arena: &'static Arena,
 ) -> Result<(), OutOfMemory> {
-    let mut stack = Buf::new(arena);
-    stack.resize(WAITING, Slot { id: 0, base: 0 })?;
+    let mut stack = Buf::zeros(arena, WAITING)?;
     if helpers == 0 {
         marking.run(stack.as_mut_slice());
         return Ok(());

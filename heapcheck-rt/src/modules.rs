@@ -100,6 +100,15 @@ pub(crate) struct Modules {
 impl Modules {
     /// Takes the list. `heap` is where blocks live: thread-local storage there was allocated, so it is not static.
     pub(crate) fn take(arena: &'static Arena, heap: Span) -> Result<Self, OutOfMemory> {
+        Self::take_with(arena, heap, true)
+    }
+
+    /// The same without the program's name, which is a system call and the walk along a path.
+    pub(crate) fn take_briefly(arena: &'static Arena, heap: Span) -> Result<Self, OutOfMemory> {
+        Self::take_with(arena, heap, false)
+    }
+
+    fn take_with(arena: &'static Arena, heap: Span, names_program: bool) -> Result<Self, OutOfMemory> {
         let modules = Self {
             list: Buf::new(arena),
             segments: Buf::new(arena),
@@ -108,7 +117,7 @@ impl Modules {
             changes: 0,
             failed: false,
         };
-        let mut taking = Taking { modules, heap };
+        let mut taking = Taking { modules, heap, names_program };
         // SAFETY: `visit` gets back the pointer to `taking`, which nobody else uses until the call returns.
         unsafe { libc::dl_iterate_phdr(visit, (&raw mut taking).cast()) };
         if taking.modules.failed { Err(OutOfMemory) } else { Ok(taking.modules) }
@@ -186,6 +195,7 @@ impl Modules {
 struct Taking {
     modules: Modules,
     heap: Span,
+    names_program: bool,
 }
 
 extern "C" fn visit(info: &ModuleInfo, size: usize, data: *mut c_void) -> c_int {
@@ -229,7 +239,7 @@ fn add(taking: &mut Taking, info: &ModuleInfo, size: usize) -> Result<(), OutOfM
     let mut link = [0u8; 4096];
     // SAFETY: the loader's name is null or ends with a zero byte.
     let given = if info.name.is_null() { &[][..] } else { unsafe { CStr::from_ptr(info.name) }.to_bytes() };
-    let path = if is_program && !given.starts_with(b"/") {
+    let path = if is_program && taking.names_program && !given.starts_with(b"/") {
         // An emulator answers for the process alone, and the kernel for the thread alone when the first one has ended.
         let length = sys::read_link(b"/proc/self/exe\0", &mut link)
             .or_else(|_| sys::read_link(b"/proc/thread-self/exe\0", &mut link));

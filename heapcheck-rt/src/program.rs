@@ -23,7 +23,7 @@ weak_symbol!(default_suppressions = "__lsan_default_suppressions");
 
 /// Looks at the executable: patches its allocator where it has one of its own, and asks its functions.
 pub(crate) fn cover() {
-    let Ok(modules) = loaded::take() else { return };
+    let Ok(modules) = loaded::take_briefly() else { return };
     let Some(module) = modules.all().iter().find(|module| module.role == Role::Program) else { return };
     VERDICT.set_program(module.lo, module.hi);
     let Some(file) = MappedFile::open(b"/proc/self/exe") else { return };

@@ -95,7 +95,7 @@ struct Given<'a> {
 fn with_roots<T>(arena: &'static Arena, own: Span, given: Given<'_>, look: impl FnOnce(&Roots) -> T) -> T {
     let modules = Modules::take(arena, own).expect("modules");
     let caller = Caller { tid: sys::thread_id(), sp: arch::stack_pointer(), registers: arch::callee_saved() };
-    let stopped = stop(arena, STOP_SIGNAL, Methods::ALL, &[]).expect("stop");
+    let stopped = stop(arena, &|| STOP_SIGNAL, Methods::ALL, &[]).expect("stop");
     let maps = Maps::read(arena).expect("maps");
     let Given { kinds, threads, regions, pending } = given;
     let ours = [(own.start, own.end)];

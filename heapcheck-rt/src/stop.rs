@@ -152,20 +152,18 @@ impl Stopped {
     }
 }
 
-/// Stops the world. `known` are threads that somebody knows of, for the case that `/proc` is not there.
+/// Stops the world, with the signal that `choose` answers when there is a thread to send it to: many a process has one
+/// thread. `known` are threads that somebody knows of, for the case that `/proc` is not there.
 pub(crate) fn stop(
     arena: &'static Arena,
-    signal: i32,
+    choose: &dyn Fn() -> i32,
     methods: Methods,
     known: &[i32],
 ) -> Result<Stopped, StopError> {
-    if !(34..=64).contains(&signal) && signal != QUIET_SIGNAL {
-        return Err(StopError::BadSignal(signal));
-    }
     let held = WORLD.lock.hold();
     let mut stopper = Stopper {
         arena,
-        signal,
+        signal: 0,
         methods,
         me: sys::thread_id(),
         process: sys::process_id(),
@@ -180,7 +178,7 @@ pub(crate) fn stop(
     };
     // From here on dropping `stopper` undoes whatever was done.
     stopper.begin();
-    stopper.stop_all(known)?;
+    stopper.stop_all(choose, known)?;
     let threads = stopper.collect()?;
     Ok(Stopped { threads, stopper })
 }
@@ -188,6 +186,7 @@ pub(crate) fn stop(
 #[derive(Debug)]
 struct Stopper {
     arena: &'static Arena,
+    /// 0 until there is somebody to send it to.
     signal: i32,
     methods: Methods,
     me: i32,
@@ -217,19 +216,32 @@ impl Stopper {
         WORLD.wanted.store(0, SeqCst);
         self.generation = WORLD.generation.load(SeqCst) + 1;
         WORLD.generation.store(self.generation, SeqCst);
+    }
+
+    /// Chooses the signal, and puts our action in the place of the one it had.
+    fn take_signal(&mut self, choose: &dyn Fn() -> i32) -> Result<(), StopError> {
+        let signal = choose();
+        if !(34..=64).contains(&signal) && signal != QUIET_SIGNAL {
+            return Err(StopError::BadSignal(signal));
+        }
+        self.signal = signal;
         if self.methods.signal {
             let place = if self.methods.alternate { sys::SA_ONSTACK } else { 0 };
             self.action = sys::install_handler(self.signal, park::park, place | sys::SA_RESTART).ok();
         }
+        Ok(())
     }
 
-    fn stop_all(&mut self, known: &[i32]) -> Result<(), StopError> {
+    fn stop_all(&mut self, choose: &dyn Fn() -> i32, known: &[i32]) -> Result<(), StopError> {
         for tid in known {
             self.see(*tid, &mut 0)?;
         }
         let mut blocking_since = None;
         for _ in 0..STOP_PASSES_MAX {
             let fresh = self.look()?;
+            if self.signal == 0 && !self.entries.as_slice().is_empty() {
+                self.take_signal(choose)?;
+            }
             let moved = self.engage()?;
             self.await_answers();
             if fresh || moved {

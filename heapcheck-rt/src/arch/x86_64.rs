@@ -218,6 +218,29 @@ pub(crate) unsafe fn copy_16(from: usize, to: usize) {
     unsafe { (to as *mut __m128i).write_volatile((from as *const __m128i).read()) };
 }
 
+/// Writes two words with one instruction: a signal handler finds both as they were, or as they will be.
+///
+/// # Safety
+/// The caller owns both words.
+#[inline(always)]
+pub(crate) unsafe fn write_both(to: *mut usize, words: [usize; 2]) {
+    // SAFETY: as the caller promises; SSE2 is part of x86-64.
+    unsafe {
+        asm!(
+            "movq {both}, {first}",
+            "movq {high}, {second}",
+            "punpcklqdq {both}, {high}",
+            "movups [{to}], {both}",
+            to = in(reg) to,
+            first = in(reg) words[0],
+            second = in(reg) words[1],
+            both = out(xmm_reg) _,
+            high = out(xmm_reg) _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
 /// Clears the registers that a function need not keep (System V ABI x86-64, 3.2.1), as far as code for plain x86-64 uses
 /// them.
 #[inline(always)]

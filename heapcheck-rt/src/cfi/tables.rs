@@ -115,19 +115,19 @@ impl<'a> Tables<'a> {
         cursor.pointer(frames, self.header.address)?;
         let count = cursor.value(count)? as usize;
         let table = cursor.offset();
+        // Pairs of numbers that count from the header; every step of the search reads one where no other has read before.
+        let pairs =
+            self.header.bytes.get(table..).ok_or(CfiError::Truncated)?.as_chunks::<4>().0.as_chunks::<2>().0;
+        let address = |offset: [u8; 4]| self.header.address.wrapping_add(i32::from_le_bytes(offset) as u64);
         let (mut low, mut high) = (0, count);
-        let entry = |index: usize| {
-            let mut cursor = Cursor::new(self.header.bytes, self.header.address);
-            let offset =
-                index.checked_mul(8).and_then(|bytes| bytes.checked_add(table)).ok_or(CfiError::Truncated)?;
-            cursor = cursor.at(offset);
-            Ok((cursor.pointer(0x3b, self.header.address)?, cursor.pointer(0x3b, self.header.address)?))
-        };
         while low < high {
             let middle = low + (high - low) / 2;
-            if entry(middle)?.0 <= pc { low = middle + 1 } else { high = middle }
+            let [start, _] = *pairs.get(middle).ok_or(CfiError::Truncated)?;
+            if address(start) <= pc { low = middle + 1 } else { high = middle }
         }
-        let place = entry(low.checked_sub(1).ok_or(CfiError::NotFound)?)?.1;
+        let [_, place] =
+            *pairs.get(low.checked_sub(1).ok_or(CfiError::NotFound)?).ok_or(CfiError::Truncated)?;
+        let place = address(place);
         usize::try_from(place.wrapping_sub(self.frames.address)).map_err(|_| CfiError::Truncated)
     }
 

@@ -88,6 +88,20 @@ impl<'f> Symbols<'f> {
         self.chosen(Symbol::is_function)
     }
 
+    /// Those of them whose names may matter. That is told by what begins with the name, and does not end with it: to find the
+    /// ends is what a walk over all names costs.
+    pub fn functions_if<F: Fn(&[u8]) -> bool>(
+        &self,
+        matters: F,
+    ) -> impl Iterator<Item = Symbol<'f>> + use<'f, F> {
+        let names = self.names;
+        self.entries()
+            .filter(move |(name, symbol)| {
+                symbol.is_function() && names.get(*name as usize..).is_some_and(&matters)
+            })
+            .filter_map(move |(name, symbol)| Some(Symbol { name: c_str(names, name)?, ..symbol }))
+    }
+
     /// The functions at an address.
     pub fn functions_at(&self, address: u64) -> impl Iterator<Item = Symbol<'f>> + use<'f> {
         self.chosen(move |symbol| symbol.address == address && symbol.is_function())

@@ -4,6 +4,7 @@
 use super::shim::is_padding;
 use super::table::{Family, Hook, MARKERS, Meaning, meaning_of};
 use crate::elf::{Elf, Symbol, Symbols};
+use core::cell::Cell;
 
 /// The bytes that a jump to anywhere takes (`jmp [rip + 0]` and the address).
 pub(super) const JUMP_BYTES: u64 = 14;
@@ -107,14 +108,39 @@ pub fn survey<'f>(elf: &Elf<'f>) -> Survey<'f> {
     };
     // A stripped library still exports its functions by name.
     let named = if is_stripped { dynamic } else { symbols };
-    for symbol in named.functions() {
+    let is_rust = Cell::new(false);
+    for symbol in named.functions_if(|name| matters(name, &is_rust)) {
         survey.note(symbol);
     }
+    survey.is_rust |= is_rust.get();
     if is_stripped {
         survey.note_strings();
     }
     survey.measure(&named);
     survey
+}
+
+/// Whether a function may be one that [`Survey::note`] looks for. `name` begins with its name and goes on behind it. The bulk
+/// of a program has mangled Rust names, and says here that it is Rust.
+fn matters(name: &[u8], is_rust: &Cell<bool>) -> bool {
+    match name {
+        [b'_', b'R', rest @ ..] => {
+            is_rust.set(true);
+            is_of_rustc(rest)
+        }
+        [b'_', b'Z', b'N', ..] => !is_rust.get(),
+        _ => true,
+    }
+}
+
+/// Whether a v0 name is that of something at the root of the crate `__rustc`, as all of [`SHIMS`] are: `NvC`, what tells crates
+/// of one name apart (`s`, a number of base 62, `_`), and the crate (RFC 2603).
+fn is_of_rustc(name: &[u8]) -> bool {
+    let Some(path) = name.strip_prefix(b"NvC") else { return false };
+    let number = path.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let path =
+        if path.starts_with(b"s") { path[number..].strip_prefix(b"_").unwrap_or_default() } else { path };
+    path.starts_with(b"7___rustc")
 }
 
 impl Survey<'_> {
@@ -266,6 +292,30 @@ mod tests {
         check("_ZN3std2rt10lang_start17h0123456789abcdegE", false);
         check("_ZN5boost3fooE", false);
         check("", false);
+    }
+
+    #[test]
+    fn names_that_cannot_matter_are_told_by_how_they_begin() {
+        let check = |name: &str, wanted| {
+            let name = format!("{name}\0_RNvCs1_7___rustc12___rust_alloc");
+            let is_rust = Cell::new(name.starts_with("_ZN") || name.starts_with("_R"));
+            assert_eq!(matters(name.as_bytes(), &is_rust), wanted, "{name}");
+        };
+        for (suffix, whole) in SHIMS {
+            let suffix = str::from_utf8(suffix).unwrap();
+            check(&format!("_RNvCshqQ8Zs0Oxu_7{}", &suffix[0..]), true);
+            check(str::from_utf8(whole).unwrap(), true);
+        }
+        check("_RNvCshqQ8Zs0Oxu_7___rustc11___rdl_alloc", true);
+        check("_RNvC7___rustc11___rdl_alloc", true);
+        check("_RNvCs1_5suite2t1", false);
+        check("_RNvNtCs1_5suite5tests2t1", false);
+        check("_RNvC", false);
+        check("_R", false);
+        check("_ZN3std2rt10lang_start17h0123456789abcdefE", false);
+        for name in ["malloc", "mi_malloc", "_Znwm", "_rjem_malloc", "__lsan_is_turned_off", "_Z", "_", ""] {
+            check(name, true);
+        }
     }
 
     #[test]

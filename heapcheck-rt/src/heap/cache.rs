@@ -46,7 +46,10 @@ pub(crate) struct Bin {
 #[repr(C)]
 pub(crate) struct Cache {
     bins: [Bin; CLASSES],
-    places: [FreeBlock; PLACES],
+    /// Where bins begin. Most classes never need more, and so the first blocks of all of them share a few pages: a page that
+    /// is touched costs as much as a hundred allocations do.
+    few: [FreeBlock; FEW.places()],
+    many: [FreeBlock; MANY.places()],
 }
 
 /// Blocks whose metadata the processor moves from one core to another together: two cache lines. What is taken of blocks
@@ -67,16 +70,30 @@ const fn batch_max(class: usize) -> usize {
 
 /// Where the places of each class begin. In front of them is one that stays zero: looking one further than the last
 /// block is then no mistake.
-const FIRST_PLACE: [usize; CLASSES + 1] = {
-    let mut first = [1; CLASSES + 1];
-    let mut class = 0;
-    while class < CLASSES {
-        first[class + 1] = first[class] + 2 * batch_max(class) + 1;
-        class += 1;
+struct Layout([usize; CLASSES + 1]);
+
+const FEW: Layout = Layout::of(1, LINE);
+const MANY: Layout = Layout::of(LINE + 1, usize::MAX);
+
+impl Layout {
+    /// Places for the classes of which at least so many blocks may be taken at once: twice as many, but not for more than
+    /// `most`.
+    const fn of(least: usize, most: usize) -> Self {
+        let mut first = [1; CLASSES + 1];
+        let mut class = 0;
+        while class < CLASSES {
+            let batch = batch_max(class);
+            let kept = if batch < most { batch } else { most };
+            first[class + 1] = first[class] + if batch < least { 0 } else { 2 * kept + 1 };
+            class += 1;
+        }
+        Self(first)
     }
-    first
-};
-const PLACES: usize = FIRST_PLACE[CLASSES];
+
+    const fn places(&self) -> usize {
+        self.0[CLASSES]
+    }
+}
 
 impl Cache {
     /// A cache for tests.
@@ -96,12 +113,16 @@ impl Cache {
 
     /// Doubles what is taken at once of a class, and returns it.
     pub(super) fn grow(&mut self, class: usize) -> usize {
-        let base = &raw const self.places[FIRST_PLACE[class]] as usize;
+        let few = &raw const self.few[FEW.0[class]] as usize;
+        let many = &raw const self.many[..][MANY.0[class]..] as *const FreeBlock as usize;
         let bin = &mut self.bins[class];
         if bin.base == 0 {
-            (bin.base, bin.end, bin.full) = (base, base, base);
+            (bin.base, bin.end, bin.full) = (few, few, few);
         }
         let batch = ((bin.full - bin.base) / size_of::<FreeBlock>()).max(LINE).min(batch_max(class));
+        if batch > LINE && bin.base == few {
+            bin.move_to(many);
+        }
         bin.full = bin.base + 2 * batch * size_of::<FreeBlock>();
         batch
     }
@@ -167,6 +188,19 @@ impl Bin {
         self.move_down(from, (self.end - from) / size_of::<FreeBlock>());
     }
 
+    /// Takes its blocks to other places, of which there are as many at least.
+    fn move_to(&mut self, base: usize) {
+        let bytes = self.end - self.base;
+        for offset in (0..bytes).step_by(size_of::<FreeBlock>()) {
+            // SAFETY: the blocks are written places of this bin, and the others are this bin's, too, and not in use.
+            unsafe { arch::copy_16(self.base + offset, base + offset) };
+        }
+        compiler_fence(SeqCst);
+        // As in `move_down`: a signal handler finds the list here or there.
+        // SAFETY: `base` lies behind `end`.
+        unsafe { arch::write_both(&raw mut self.end, [base + bytes, base]) };
+    }
+
     /// Makes the `count` blocks that lie at `from` the only ones.
     fn move_down(&mut self, from: usize, count: usize) {
         if from != self.base {
@@ -215,5 +249,31 @@ impl Filling<'_> {
     pub(super) fn end(self) {
         let count = (self.end - self.next) / size_of::<FreeBlock>();
         self.bin.move_down(self.next, count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_keep_their_order_when_their_bin_gets_more_places() {
+        for class in 0..CLASSES {
+            let mut cache = Cache::empty();
+            let mut kept = 0;
+            let most = 2 * batch_max(class);
+            while kept < most {
+                if !cache.bin(class).push(kept + 1, kept as BlockId) {
+                    cache.grow(class);
+                    continue;
+                }
+                kept += 1;
+            }
+            assert!(cache.bin(class).is_full());
+            for index in (0..kept).rev() {
+                assert_eq!(cache.bin(class).pop(), Some((index + 1, index as BlockId)), "class {class}");
+            }
+            assert_eq!(cache.bin(class).pop(), None);
+        }
     }
 }

@@ -104,7 +104,7 @@ fn deaf_holding_vector(quit: &AtomicBool) {
 }
 
 fn stop_now(arena: &'static Arena, methods: Methods) -> Stopped {
-    stop(arena, STOP_SIGNAL, methods, &[]).expect("stop")
+    stop(arena, &|| STOP_SIGNAL, methods, &[]).expect("stop")
 }
 
 /// Whether the word is in the saved vector registers.
@@ -299,9 +299,18 @@ fn a_signal_that_is_sent_meanwhile_reaches_its_own_handler_afterwards() {
 fn a_standard_signal_is_refused() {
     let _world = one_at_a_time();
     arena!(ARENA);
-    for signal in [0, 10, 33, 65] {
-        assert_eq!(stop(&ARENA, signal, Methods::ALL, &[]).err(), Some(StopError::BadSignal(signal)));
-    }
+    let other = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while other.load(SeqCst) {
+                std::thread::yield_now()
+            }
+        });
+        for signal in [0, 10, 33, 65] {
+            assert_eq!(stop(&ARENA, &|| signal, Methods::ALL, &[]).err(), Some(StopError::BadSignal(signal)));
+        }
+        other.store(false, SeqCst);
+    });
 }
 
 #[test]
@@ -468,7 +477,7 @@ fn a_first_thread_that_has_ended_is_not_waited_for() {
         // The copy of a lock that a thread of the parent held would stay held here.
         WORLD.forget_others();
         let start = sys::monotonic_ns();
-        let seen = stop(&ARENA, STOP_SIGNAL, Methods::ALL, &[]).map(|stopped| stopped.threads().len());
+        let seen = stop(&ARENA, &|| STOP_SIGNAL, Methods::ALL, &[]).map(|stopped| stopped.threads().len());
         let took = sys::monotonic_ns() - start;
         sys::exit_process(match seen {
             Ok(0) if took < 30_000_000 => 77,
