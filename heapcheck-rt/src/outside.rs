@@ -42,6 +42,15 @@ pub(crate) fn memory_file() -> Result<i32, Errno> {
     call(319, [c"heapcheck".as_ptr() as usize, 0, 0, 0, 0, 0]).map(|fd| fd as i32)
 }
 
+/// So many bytes of memory, zeros that nobody has touched (mmap(2)). It is never given back.
+pub(crate) fn memory(bytes: usize) -> Option<&'static mut [u8]> {
+    const READ_AND_WRITE: usize = 3;
+    const PRIVATE_AND_ANONYMOUS: usize = 0x22;
+    let address = call(9, [0, bytes, READ_AND_WRITE, PRIVATE_AND_ANONYMOUS, usize::MAX, 0]).ok()?;
+    // SAFETY: the mapping is new, as long, and stays.
+    Some(unsafe { core::slice::from_raw_parts_mut(address as *mut u8, bytes) })
+}
+
 /// What an open file has, mapped for reading.
 pub(crate) struct Mapping<'m>(&'m [u8]);
 
@@ -113,8 +122,8 @@ impl<'c> Child<'c> {
         const BORROWED: usize = 0x100 | 0x4000 | 17; // CLONE_VM, CLONE_VFORK, SIGCHLD
         #[repr(align(16))]
         struct Stack([u8; 8192]);
-        let mut stack = Stack([0; 8192]);
-        let top = stack.0.as_mut_ptr_range().end as usize;
+        let mut stack = core::mem::MaybeUninit::<Stack>::uninit();
+        let top = stack.as_mut_ptr() as usize + size_of::<Stack>();
         let own = self as *const Self as usize;
         // SAFETY: the stack outlives the child's use of it, because this thread stands still; there is no thread-local
         // storage here that it could touch.

@@ -36,8 +36,10 @@ mod outside;
 use crate::front::errand::Errand;
 use crate::front::{heard, proof};
 use crate::outside::{Child, Mapping};
-use crate::sink::Fixed;
+use crate::sink::{Sink, SinkError};
 use crate::text::Text;
+use core::cell::Cell;
+use core::mem::MaybeUninit;
 
 core::arch::global_asm!(
     ".globl _start",
@@ -58,14 +60,13 @@ struct Start {
     count: usize,
 }
 
-/// Bytes of the longest path or line.
-const LINE_MAX: usize = 4096;
+/// Bytes of all lines that are made, and so of the longest one. Nothing of them is touched before it is written: a page that is
+/// touched costs more than a line.
+const LINES_BYTES: usize = 32 << 10;
 /// An environment with more variables is the tool's.
 const VARIABLES_MAX: usize = 2048;
 /// How often what a test prints is looked at.
 const LOOK_EVERY_MS: usize = 40;
-
-type Line = Fixed<LINE_MAX>;
 
 extern "C" fn main(stack: *mut usize) -> ! {
     // SAFETY: see the head of this file.
@@ -80,8 +81,11 @@ extern "C" fn main(stack: *mut usize) -> ! {
     let file = sys::open(start.argument(1), sys::O_CLOEXEC, 0).and_then(Mapping::of);
     let errand = file.as_ref().ok().and_then(|file| Errand::read(file.bytes()));
     let Some(errand) = errand else { fail(b"the usher is called by `cargo heapcheck`, not by hand") };
-    let Some(left) = lead(&start, &errand) else { become_tool(&mut start, &errand, b"__runner\0") };
-    let word = line(|text| {
+    let scraps = outside::memory(LINES_BYTES).map(|memory| Scraps { free: Cell::new(memory) });
+    let (Some(left), Some(scraps)) = (scraps.as_ref().and_then(|scraps| lead(&start, &errand, scraps)), &scraps) else {
+        become_tool(&mut start, &errand, b"__runner\0")
+    };
+    let word = scraps.line(|text| {
         text.str("__judge");
         let Left { pid, status, shown, output, record, took_ms } = left;
         for number in [took_ms, pid as u64, status.into(), shown as u64, output as u64, record as u64] {
@@ -90,7 +94,7 @@ extern "C" fn main(stack: *mut usize) -> ! {
         text.str("\0");
     });
     match word {
-        Some(word) => become_tool(&mut start, &errand, word.as_bytes()),
+        Some(word) => become_tool(&mut start, &errand, word),
         None => fail(b"the usher met a bug of heapcheck; please report it"),
     }
 }
@@ -110,7 +114,7 @@ struct Left {
 }
 
 /// Leads a test in and out. Does not return when it passed and is clean; `None` when nothing has begun.
-fn lead(start: &Start, errand: &Errand<'_>) -> Option<Left> {
+fn lead(start: &Start, errand: &Errand<'_>, scraps: &Scraps) -> Option<Left> {
     let program = start.argument(3);
     let name = start.only_test()?;
     let is_first_try = start.variable(b"NEXTEST_ATTEMPT=").is_none_or(|attempt| attempt == b"1\0");
@@ -118,42 +122,45 @@ fn lead(start: &Start, errand: &Errand<'_>) -> Option<Left> {
         return None;
     }
     let (device, inode) = outside::identity_of(program).ok()?;
-    let note = line(|text| {
+    let note = scraps.line(|text| {
         text.bytes(bare(errand.run)).str("/libtest-").dec(device).str("-").dec(inode).str("\0");
     })?;
-    if !outside::exists(note.as_bytes()) {
+    if !outside::exists(note) {
         return None;
     }
-    let unit = line(|text| {
+    let unit = scraps.line(|text| {
         pad(text.bytes(bare(errand.run)).str("/"), sys::process_id() as u64);
         text.str("-000000\0");
     })?;
-    let entry = entry(start, program, name)?;
-    let preload = line(|text| {
+    let entry = entry(start, program, name, scraps)?;
+    let preload = scraps.line(|text| {
         text.str("LD_PRELOAD=").bytes(bare(errand.runtime));
         match start.variable(b"LD_PRELOAD=") {
             Some(present) if present.len() > 1 => text.str(":").bytes(present),
             _ => text.str("\0"),
         };
     })?;
-    let folder = line(|text| {
-        text.str("HEAPCHECK_OUT=").bytes(unit.as_bytes());
+    let folder = scraps.line(|text| {
+        text.str("HEAPCHECK_OUT=").bytes(unit);
     })?;
     let input = sys::open(b"/dev/null\0", sys::O_CLOEXEC, 0).ok()?;
     let (output, record) = (outside::memory_file().ok()?, outside::memory_file().ok()?);
     // Opened by this name it is found again by a program that closes all its descriptors.
-    let place = line(|text| {
+    let place = scraps.line(|text| {
         text.str("HEAPCHECK_RECORD=/proc/").dec(sys::process_id() as u64).str("/fd/").dec(record as u64).str("\0");
     })?;
-    let mut variables = [0; VARIABLES_MAX];
+    let mut variables = [const { MaybeUninit::uninit() }; VARIABLES_MAX];
     let own = [&b"LD_PRELOAD="[..], b"HEAPCHECK_OUT=", b"HEAPCHECK_RECORD="];
     let hides = |variable: &[u8]| own.iter().any(|name| variable.starts_with(name)) || errand.hides(variable);
     let kept = start.variables().filter(|variable| !hides(variable)).map(|variable: &[u8]| variable);
-    let all = kept.chain(errand.set()).chain([preload.as_bytes(), folder.as_bytes(), place.as_bytes()]);
-    for (at, variable) in all.enumerate() {
-        // The last word stays null.
-        *variables[..VARIABLES_MAX - 1].get_mut(at)? = variable.as_ptr() as usize;
+    let all = kept.chain(errand.set()).chain([preload, folder, place]);
+    let mut count = 0;
+    for word in all.map(|variable| variable.as_ptr() as usize).chain([0]) {
+        variables.get_mut(count)?.write(word);
+        count += 1;
     }
+    // SAFETY: so many words were written.
+    let variables = unsafe { core::slice::from_raw_parts(variables.as_ptr().cast::<usize>(), count) };
     let arguments = [
         program,
         b"--exact\0",
@@ -166,7 +173,7 @@ fn lead(start: &Start, errand: &Errand<'_>) -> Option<Left> {
     let mut words = [0; 7];
     words.iter_mut().zip(arguments).for_each(|(word, argument)| *word = argument.as_ptr() as usize);
     // SAFETY: all strings end with a zero and live on; the last words of both lists are null.
-    let child = unsafe { Child::new(program, &words, &variables, [input, output, record]) };
+    let child = unsafe { Child::new(program, &words, variables, [input, output, record]) };
     let began_ns = sys::monotonic_ns();
     let pid = child.start().ok()?;
     let mut shown = 0;
@@ -198,7 +205,7 @@ fn lead(start: &Start, errand: &Errand<'_>) -> Option<Left> {
     }
     let is_proved = Mapping::of(record).is_ok_and(|record| proof::is_clean(record.bytes(), pid as u32));
     // Processes that it has forked have records there.
-    if !is_proved || outside::exists(unit.as_bytes()) || add(entry.as_bytes(), took_ms, errand).is_none() {
+    if !is_proved || outside::exists(unit) || add(entry, took_ms, errand, scraps).is_none() {
         return Some(left);
     }
     show(heard::own(printed.bytes(), bare(name)), &mut shown);
@@ -248,14 +255,38 @@ fn bare(string: &[u8]) -> &[u8] {
     string.strip_suffix(b"\0").unwrap_or(string)
 }
 
-/// A line; `None` when it is too long.
-fn line(write: impl FnOnce(&mut Text<'_>)) -> Option<Line> {
-    let mut line = Line::new();
-    let mut text = Text::new(&mut line);
-    write(&mut text);
-    let _ = text.flush();
-    drop(text);
-    (!line.is_cut()).then_some(line)
+/// Where lines are written, one behind the other.
+struct Scraps {
+    free: Cell<&'static mut [u8]>,
+}
+
+impl Scraps {
+    /// A line; `None` when there is no room for it.
+    fn line(&self, write: impl FnOnce(&mut Text<'_>)) -> Option<&'static [u8]> {
+        let mut scrap = Scrap { place: self.free.take(), len: 0 };
+        let mut text = Text::new(&mut scrap);
+        write(&mut text);
+        let is_whole = text.flush().is_ok();
+        drop(text);
+        let (line, rest) = scrap.place.split_at_mut(scrap.len);
+        self.free.set(rest);
+        is_whole.then_some(line)
+    }
+}
+
+/// A line that is being written.
+struct Scrap {
+    place: &'static mut [u8],
+    len: usize,
+}
+
+impl Sink for Scrap {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        let place = self.place.get_mut(self.len..self.len + bytes.len()).ok_or(SinkError::Full)?;
+        place.copy_from_slice(bytes);
+        self.len += bytes.len();
+        Ok(())
+    }
 }
 
 /// Writes a number with at least seven digits, as the tool numbers its units.
@@ -270,7 +301,7 @@ fn pad(text: &mut Text<'_>, number: u64) {
 
 /// The line of the tally for a clean test without its time: how it ended, the program, the test, no reason, and what its
 /// tries have in common.
-fn entry(start: &Start, program: &[u8], name: &[u8]) -> Option<Line> {
+fn entry(start: &Start, program: &[u8], name: &[u8], scraps: &Scraps) -> Option<&'static [u8]> {
     let file = bare(program).rsplit(|byte| *byte == b'/').next()?;
     // Without the hash that cargo gives it.
     let is_hash = |hash: &[u8]| hash.len() == 16 && hash.iter().all(u8::is_ascii_hexdigit);
@@ -279,7 +310,7 @@ fn entry(start: &Start, program: &[u8], name: &[u8]) -> Option<Line> {
         _ => file,
     };
     let variable = |name: &[u8]| start.variable(name).map(bare);
-    line(|text| {
+    scraps.line(|text| {
         text.str("clean\t").bytes(short).str("\t").bytes(bare(name)).str("\t\t");
         if let (Some(total), Some(binary), Some(test)) =
             (variable(b"NEXTEST_TOTAL_ATTEMPTS="), variable(b"NEXTEST_BINARY_ID="), variable(b"NEXTEST_TEST_NAME="))
@@ -293,15 +324,15 @@ fn entry(start: &Start, program: &[u8], name: &[u8]) -> Option<Line> {
 }
 
 /// Adds a line to the tally, with one `write`, so that those of several ushers do not mix.
-fn add(entry: &[u8], took_ms: u64, errand: &Errand<'_>) -> Option<()> {
-    let entry = line(|text| {
+fn add(entry: &[u8], took_ms: u64, errand: &Errand<'_>, scraps: &Scraps) -> Option<()> {
+    let entry = scraps.line(|text| {
         text.bytes(entry).dec(took_ms).str("\n");
     })?;
-    let path = line(|text| {
+    let path = scraps.line(|text| {
         text.bytes(bare(errand.run)).str("/tally\0");
     })?;
-    let fd = outside::open_to_add(path.as_bytes()).ok()?;
-    let added = sys::write_all(fd, entry.as_bytes());
+    let fd = outside::open_to_add(path).ok()?;
+    let added = sys::write_all(fd, entry);
     sys::close(fd);
     added.ok()
 }
