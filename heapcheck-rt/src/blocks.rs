@@ -114,6 +114,10 @@ fn meter(thread: &Thread, bytes: usize) {
 #[cold]
 #[inline(never)]
 fn take_after_refill(thread: &mut Thread, bytes: usize, class: usize, trace: u32) -> *mut u8 {
+    let class = thread.cache.stand_in(class);
+    if let Some((block, id)) = thread.cache.bin(class).pop() {
+        return give_out(thread, block, id, bytes, trace);
+    }
     let filled = match thread.scope() {
         0 => STORE.refill(&mut thread.cache, class),
         _ => STORE.refill_fresh(&mut thread.cache, class),

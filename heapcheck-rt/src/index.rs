@@ -109,6 +109,10 @@ impl Index {
     ) -> Result<(), OutOfMemory> {
         let len = old.map_or(START, |old| 2 * (old.mask + 1));
         let address = self.arena.take(len * size_of::<u64>())?;
+        if old.is_none() {
+            // SAFETY: the piece was just taken.
+            unsafe { Arena::touch(address, len * size_of::<u64>()) };
+        }
         let entries = Entries { first: address as *const AtomicU64, mask: len - 1 };
         (1..=count).for_each(|number| entries.put(hash_of(number), number));
         self.table.store(address | len.trailing_zeros() as usize, Release);

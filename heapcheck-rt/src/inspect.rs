@@ -90,7 +90,7 @@ fn inspect(
     let maps = Maps::read(&SCRATCH).map_err(|_| Failed("/proc/self/maps cannot be read"))?;
     let _readable = MadeReadable::open(&maps, &heap, &SCRATCH)?;
     let mut roots = collect_roots(request, options, modules, &maps, &stopped, facts.as_slice())?;
-    let mut bytes = Buf::zeros(&SCRATCH, heap.slots())?;
+    let mut bytes = Buf::zeros_at_hand(&SCRATCH, heap.slots())?;
     let who = Who::of(request)?;
     let locals = look_at_locals(&who, &heap, &mut roots, &mut bytes)?;
     let census = mark_from(&heap, request.mode, options, &roots, &mut bytes)?;

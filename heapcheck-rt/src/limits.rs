@@ -44,6 +44,9 @@ pub const MEMO_SLOTS: usize = 64;
 /// Bytes of free blocks of one size class that a thread keeps before it gives half of them back.
 pub const CACHE_BYTES: usize = 64 << 10;
 
+/// How often a thread asks for a block of a class before it gets blocks of that class, and not larger ones that it has anyway.
+pub const SOMETIMES: u8 = 8;
+
 /// Free blocks of one class that move between a thread and the shared lists at once.
 pub const BATCH_MAX: usize = 64;
 

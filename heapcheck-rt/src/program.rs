@@ -10,7 +10,7 @@ use crate::elf::Elf;
 use crate::foreign::{Coverage, Plan, survey};
 use crate::loaded;
 use crate::modules::Role;
-use crate::state::{CONFIG, VERDICT};
+use crate::state::{CONFIG, PAGES, VERDICT};
 use crate::start;
 use crate::symbols::MappedFile;
 use crate::sys;
@@ -36,7 +36,7 @@ pub(crate) fn cover() {
         unsafe { sys::protect(address, len, protection as usize) }.is_ok()
     };
     // SAFETY: see the head of this file.
-    match unsafe { crate::cover::cover(&plan, module.base, &protect) } {
+    match PAGES.keeping_nothing(|| unsafe { crate::cover::cover(&plan, module.base, &protect) }) {
         Coverage::Full => {}
         Coverage::IfSeen => VERDICT.set_if_seen(),
         Coverage::Missing(reason) => VERDICT.set_failed(reason.text()),

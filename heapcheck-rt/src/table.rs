@@ -112,7 +112,12 @@ impl Table {
             return Ok(head);
         }
         let entries = old.map_or(START, |head| (head.mask + 1) * 2);
-        let address = self.arena.take(size_of::<Head>() + entries * size_of::<Entry>())?;
+        let bytes = size_of::<Head>() + entries * size_of::<Entry>();
+        let address = self.arena.take(bytes)?;
+        if old.is_none() {
+            // SAFETY: the piece was just taken.
+            unsafe { Arena::touch(address, bytes) };
+        }
         // SAFETY: the piece is large enough, zeroed, and ours alone until it is published.
         let head = unsafe {
             (address as *mut Head).write(Head { mask: entries - 1, used: AtomicUsize::new(0) });

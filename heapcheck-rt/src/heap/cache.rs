@@ -18,8 +18,8 @@
 //! is nobody else's: it was never used, or freed by the program.
 
 use crate::arch;
-use crate::classes::{CLASSES, SIZES};
-use crate::limits::{BATCH_MAX, CACHE_BYTES};
+use crate::classes::{CLASSES, SIZES, class_of};
+use crate::limits::{BATCH_MAX, CACHE_BYTES, SOMETIMES};
 use crate::space::BlockId;
 use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
@@ -50,7 +50,26 @@ pub(crate) struct Cache {
     /// is touched costs as much as a hundred allocations do.
     few: [FreeBlock; FEW.places()],
     many: [FreeBlock; MANY.places()],
+    /// How often blocks of another class stood in, by class.
+    stood_in: [u8; STAND_INS.len()],
 }
+
+/// For each class from which to take a block that is wanted of it, while blocks of the class are wanted but now and then: a
+/// power of two that is large enough, and so aligned as well. The classes of the smallest blocks are used by everybody.
+const STAND_INS: [u8; class_of(1024)] = {
+    let mut stand_ins = [0; class_of(1024)];
+    let mut class = 0;
+    while class < stand_ins.len() {
+        let size = SIZES[class].next_power_of_two();
+        stand_ins[class] = if class < class_of(64) {
+            class as u8
+        } else {
+            (if size < 128 { 128 } else { size } / 16 - 1) as u8
+        };
+        class += 1;
+    }
+    stand_ins
+};
 
 /// Blocks whose metadata the processor moves from one core to another together: two cache lines. What is taken of blocks
 /// that were never used ends with them, so that threads which allocate at the same time do not share them.
@@ -109,6 +128,17 @@ impl Cache {
         debug_assert!(class < CLASSES);
         // SAFETY: classes come from `classes` and from span descriptors, which hold nothing else.
         unsafe { self.bins.get_unchecked_mut(class) }
+    }
+
+    /// The class of which a block is taken for one of `class`, when there is none in its bin. Small programs use thirty
+    /// classes, most of them a few times, and each costs a page of blocks and one of metadata.
+    pub(crate) fn stand_in(&mut self, class: usize) -> usize {
+        let Some(times) = self.stood_in.get_mut(class) else { return class };
+        if *times == SOMETIMES || self.bins[class].base != 0 {
+            return class;
+        }
+        *times += 1;
+        STAND_INS[class].into()
     }
 
     /// Doubles what is taken at once of a class, and returns it.

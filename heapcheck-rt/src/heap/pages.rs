@@ -18,7 +18,7 @@ use crate::region::{DESCRIPTOR_BYTES, Region};
 use crate::space::{BlockId, OutOfMemory};
 use crate::sys;
 use core::sync::atomic::{
-    AtomicU32, AtomicU64, AtomicUsize,
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, Release},
 };
 
@@ -43,6 +43,8 @@ pub(crate) struct Pages {
     dirty_bytes: AtomicUsize,
     /// The number behind the last block that has metadata.
     slots: AtomicUsize,
+    /// Whether free runs keep their memory at all.
+    keeps: AtomicBool,
     /// Single metadata slots to use again, linked by their first word.
     spare_meta: AtomicU32,
 }
@@ -57,6 +59,7 @@ impl Pages {
             filled: [const { AtomicU64::new(0) }; 2],
             dirty_bytes: AtomicUsize::new(0),
             slots: AtomicUsize::new(1),
+            keeps: AtomicBool::new(true),
             spare_meta: AtomicU32::new(0),
         }
     }
@@ -134,13 +137,24 @@ impl Pages {
         head.kind.store(LARGE, Release);
     }
 
+    /// Does `work`, and keeps no memory of large blocks that are freed meanwhile: they are not the program's, and what it takes
+    /// first would have to be cleared because of them.
+    pub(crate) fn keeping_nothing<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.keeps.store(false, Relaxed);
+        let outcome = work();
+        self.keeps.store(true, Relaxed);
+        outcome
+    }
+
     /// Gives back the run of a large block whose metadata says that it is freed.
     pub(crate) fn give_back_large(&self, number: usize) {
         let head = self.spans.number(number);
         let run = head.run.load(Relaxed) as usize;
         let bytes = run * SPAN_BYTES;
         let address = self.spans.address_of(number);
-        let keep = bytes <= RETAIN_RUN_BYTES && self.dirty_bytes.load(Relaxed) + bytes <= RETAIN_BYTES;
+        let keep = bytes <= RETAIN_RUN_BYTES
+            && self.dirty_bytes.load(Relaxed) + bytes <= RETAIN_BYTES
+            && self.keeps.load(Relaxed);
         // SAFETY: the block was just freed and its run is not yet in any list.
         let dirty = keep || unsafe { sys::discard(address, bytes) }.is_err();
         let _held = self.lock.hold();

@@ -68,7 +68,7 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
         loop {
             match self.take() {
                 Work::Words => self.scan_words(),
-                Work::Range(range) => self.scan(range),
+                Work::Range(range) => self.scan_root(range),
                 Work::Blocks(batch) => self.scan_batch(&batch),
                 Work::Sweep { from, to } => self.each_run(from, to, Self::sweep),
                 Work::Hints { from, to } => self.each_run(from, to, Self::doubt_hinted),
@@ -107,10 +107,29 @@ impl<'m, 'a, S: Space> Marker<'m, 'a, S> {
         }
     }
 
+    /// The same for a range of which most words are no addresses of blocks: those of a line are looked at together.
+    fn scan_root(&mut self, range: Root) {
+        let mut addr = range.lo.next_multiple_of(WORD);
+        while addr < range.hi && range.hi - addr >= LINE {
+            let words: [usize; LINE / WORD] =
+                core::array::from_fn(|index| self.marking.space.read(addr + index * WORD));
+            if words.iter().fold(false, |any, word| any | self.may_point(*word)) {
+                self.scan(Root { lo: addr, hi: addr + LINE });
+            }
+            addr += LINE;
+        }
+        self.scan(Root { lo: addr, hi: range.hi });
+    }
+
+    #[inline(always)]
+    fn may_point(&self, word: usize) -> bool {
+        (word & self.address_bits).wrapping_sub(self.bounds_lo) < self.bounds_len
+    }
+
     /// Follows `word` if it points to a block that has no mark.
     #[inline(always)]
     fn consider(&mut self, word: usize) {
-        if (word & self.address_bits).wrapping_sub(self.bounds_lo) < self.bounds_len {
+        if self.may_point(word) {
             self.find(word);
         }
     }
