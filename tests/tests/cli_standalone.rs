@@ -192,11 +192,18 @@ fn no_crate_gets_it_that_did_not_ask(fixture: &Fixture) {
         let manifest = fixture.path().join("Cargo.toml");
         let line = format!("[workspace]\nmembers = [\"app\", \"other\"]\nresolver = \"{resolver}\"\n");
         std::fs::write(&manifest, line).unwrap();
-        let output =
-            cargo(fixture, "test --workspace --no-fail-fast --bins --lib --test without -- --test-threads=1");
-        let text = text_of(&output);
-        assert_eq!(text.matches("is_not_checked ... ok").count(), 2, "resolver {resolver}:\n{text}");
-        check_verdicts(&text);
+        for features in ["", "--all-features"] {
+            let line = format!(
+                "test --workspace {features} --no-fail-fast --bins --lib --test without -- --test-threads=1"
+            );
+            let text = text_of(&cargo(fixture, &line));
+            assert_eq!(
+                text.matches("is_not_checked ... ok").count(),
+                2,
+                "resolver {resolver} {features}:\n{text}"
+            );
+            check_verdicts(&text);
+        }
         let output =
             cargo(fixture, "run --manifest-path other/Cargo.toml --features heapcheck-rt/standalone");
         assert!(
