@@ -139,6 +139,10 @@ fn reports_are_explained(fixture: &Fixture) {
         "{told}"
     );
     assert!(told.contains("     > app::Page::new  "), "{told}");
+    assert!(
+        told.contains("   = help: one of the pointers that close the cycle has to be a `rc::Weak`\n"),
+        "{told}"
+    );
     let told = about("grows");
     assert!(told.contains("error: growing: ") && told.contains("> app::tests::grows::"), "{told}");
 }

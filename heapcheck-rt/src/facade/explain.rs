@@ -141,6 +141,21 @@ fn write_leak(text: &mut String, leak: &Leak, frames: &[Frame], here: &Path) {
     if leak.facts.is_cut != 0 {
         text.push_str("       (the stack goes on; it was recorded up to here)\n");
     }
+    if kind == CYCLE
+        && let Some(weak) = weak_for(frames)
+    {
+        let _ = writeln!(text, "   = help: one of the pointers that close the cycle has to be a `{weak}`");
+    }
+}
+
+/// What may close a cycle without keeping it alive, when the innermost functions say what its pointers are.
+fn weak_for(frames: &[Frame]) -> Option<&'static str> {
+    let mut inner = frames.iter().take_while(|frame| frame.is_plumbing());
+    inner.find_map(|frame| match frame.function.as_str() {
+        name if name.contains("alloc::sync::Arc<") => Some("sync::Weak"),
+        name if name.contains("alloc::rc::Rc<") => Some("rc::Weak"),
+        _ => None,
+    })
 }
 
 /// Writes where a frame is, and its line when the file is there.
@@ -250,6 +265,21 @@ mod tests {
 alloc::vec::from_elem\n     > app::lose  src/lib.rs:7\n       (1 frame of the standard library)\n       \
 app::tests::leaks  src/lib.rs:12\n       (2 frames of the standard library)\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_cycle_is_told_what_would_open_it() {
+        let check = |kind: u32, function: &str, expected: &str| {
+            let frames = [frame(function, "", 0), frame("app::Page::new", "/app/src/lib.rs", 7)];
+            let mut text = String::new();
+            write_leak(&mut text, &leak(kind, (0, 0), ""), &frames, Path::new("/app"));
+            assert_eq!(text.split_once("   = help: ").map_or("", |(_, help)| help), expected, "{text}");
+        };
+        let help = |weak: &str| format!("one of the pointers that close the cycle has to be a `{weak}`\n");
+        check(CYCLE, "alloc::rc::Rc<T>::new", &help("rc::Weak"));
+        check(CYCLE, "<alloc::sync::Arc<app::Page>>::new", &help("sync::Weak"));
+        check(CYCLE, "alloc::boxed::Box<T>::new", "");
+        check(0, "alloc::rc::Rc<T>::new", "");
     }
 
     #[test]
