@@ -63,9 +63,7 @@ fn wrap(arguments: Arguments, function: Function, _: TokenStream) -> Result<Toke
         (false, false) => ("run", format!("move || {arrow} __heapcheck_written")),
         (false, true) => ("run_repeated", format!("move || {arrow} __heapcheck_written")),
         (true, false) => ("run_async", format!("async move {{ {guide} __heapcheck_written }}")),
-        (true, true) => {
-            ("run_async_repeated", format!("move || async move {{ {guide} __heapcheck_written }}"))
-        }
+        (true, true) => ("run_async_repeated", format!("async move || {arrow} __heapcheck_written")),
     };
     let config = config(&arguments, &function.name, should_panic);
     let failed = if function.returns.is_some() && is_named { PROBE } else { "|_| false" };

@@ -122,7 +122,7 @@ fn the_attribute_gets_along_with_those_of_frameworks() {
     let fixture = Fixture::of_scopes("frameworks");
     let Some(binary) = build(&fixture, true) else { return };
     let (passed, failed, text) = run_to_exit(&binary, &[], "full");
-    assert_verdicts(&passed, &failed, 59, &text);
+    assert_verdicts(&passed, &failed, 61, &text);
     let (passed, failed, text) = run(&binary, &[], false);
     assert!(failed.is_empty() && passed.len() >= 54, "without the runtime nothing is checked: {text}");
     let (passed, failed, _) = run(&binary, &["--ignored"], true);

@@ -156,10 +156,7 @@ pub async fn run_async<R>(config: &Config, ways: Ways<R>, body: impl Future<Outp
 }
 
 /// Runs the body of an asynchronous test again and again.
-pub async fn run_async_repeated<R, F>(config: &Config, ways: Ways<R>, mut body: impl FnMut() -> F) -> R
-where
-    F: Future<Output = R>,
-{
+pub async fn run_async_repeated<R>(config: &Config, ways: Ways<R>, mut body: impl AsyncFnMut() -> R) -> R {
     let trial = match Trial::begin(config) {
         Begun::Checked(trial) => trial,
         Begun::Unchecked => return body().await,

@@ -380,6 +380,22 @@ mod rstest_tests {
         lose(bytes);
     }
 
+    #[heapcheck(warmup = 1, repeat = 4)]
+    #[rstest]
+    #[tokio::test]
+    async fn repeated_with_a_fixture(text: String) {
+        tokio::task::yield_now().await;
+        work(text.len());
+    }
+
+    #[rstest]
+    #[tokio::test]
+    #[heapcheck(repeat = 4)]
+    async fn repeated_with_a_fixture_leaks(text: String) {
+        tokio::task::yield_now().await;
+        lose(text.len());
+    }
+
     #[heapcheck]
     #[rstest]
     #[should_panic]
