@@ -115,6 +115,7 @@ fn of_libcxx_nothing_wrong_is_told() {
         let Some(score) = run("clang++", &["-stdlib=libc++", "-g", level], "made.cpp") else { return };
         eprintln!("libc++ {level}: {} of {} claims", score.right, score.claims);
         assert_eq!(score.wrong, 0, "{level}: {score:#?}");
+        assert!(score.right >= 25, "{level}: {score:#?}");
     }
 }
 

@@ -14,19 +14,7 @@ use crate::types::function::read_generics;
 use crate::types::layout::{Layout, Layouts, Part, Shape, When};
 use crate::types::names::{last, split_generics};
 use crate::types::owner::Held;
-
-/// One step of a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Into a type that has a name.
-    Type(String),
-    /// Into a field of it.
-    Field(String),
-    /// Into a variant of it.
-    Variant(String),
-    /// Into an element.
-    Index(Option<u64>),
-}
+use crate::types::path::{Step, field_step, is_node, is_tuple, is_wrapper, variant_step};
 
 /// What a pointer does for the block that it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +64,19 @@ pub(crate) struct Ways {
 pub(crate) type Chosen = u32;
 
 impl Ways {
+    /// That to a field of a type of std's that has no field of anybody else: it is not told, whichever it is.
+    pub(crate) fn within_std(name: &str) -> Option<Self> {
+        let is_own = is_wrapper(name) && !name.contains('<');
+        let found = Found {
+            steps: Vec::new(),
+            pointee: None,
+            is_pointer: true,
+            hold: Hold::Strong,
+            guards: Vec::new(),
+        };
+        is_own.then(|| Self { found: vec![found], target: None })
+    }
+
     /// Those that the discriminants leave; `read` finds the number of so many bytes so far behind the pointer.
     pub(crate) fn choose(&self, read: impl Fn(i64, u64) -> Option<u64>) -> Chosen {
         let can_be = |found: &Found| {
@@ -99,9 +100,6 @@ impl Ways {
     }
 }
 
-/// Crates whose types only wrap what people put into them.
-const WRAPPERS: &[&str] =
-    &["alloc", "core", "std", "__gnu_cxx", "hashbrown", "lock_api", "parking_lot", "once_cell"];
 /// How deep types are followed, and how many ways at most.
 const DEPTH_MAX: usize = 48;
 const WAYS_MAX: usize = Chosen::BITS as usize;
@@ -331,10 +329,25 @@ impl Walk<'_> {
         self.steps.clear();
     }
 
+    /// What a value is, and the base of its name: libc++ wraps the pair of a map once more.
+    fn unwrap_value(&mut self, element: Die, base: &str) -> (Option<Rc<Layout>>, String) {
+        let layout = self.layouts.read(self.file, element);
+        let is_wrapped = ["__value_type", "__hash_value_type"].contains(&last(base)) && is_wrapper(base);
+        if is_wrapped
+            && let Some(Shape::Parts(parts)) = layout.as_ref().map(|layout| &layout.shape)
+            && let [pair] = parts.as_slice()
+            && let Some(inner) = self.layouts.read(self.file, pair.of)
+        {
+            let base = split_generics(&inner.name).0.to_string();
+            return (Some(inner), base);
+        }
+        (layout, base.to_string())
+    }
+
     /// The value in a node of a container: a key and a value, or one alone.
     fn follow_value(&mut self, element: Die, name: &str, offset: u64) {
-        let layout = self.layouts.read(self.file, element);
-        let is_pair = split_generics(name).0 == "std::pair";
+        let (layout, base) = self.unwrap_value(element, split_generics(name).0);
+        let is_pair = ["std::pair", "std::__1::pair"].contains(&base.as_str());
         let parts = match layout.as_ref().map(|layout| &layout.shape) {
             Some(Shape::Parts(parts)) if is_pair => parts.as_slice(),
             _ => &[],
@@ -421,74 +434,6 @@ fn choose(mut found: Vec<&Found>, target: Option<&str>) -> Option<(Vec<Step>, Ho
     (is_whole || has_field).then(|| (first[..common].to_vec(), hold))
 }
 
-/// Writes a path; `short` spells types.
-pub(crate) fn write(steps: &[Step], short: &mut dyn FnMut(&str) -> String) -> String {
-    write_behind("", steps, short)
-}
-
-/// Writes a path that begins in something with a name of its own.
-pub(crate) fn write_behind(name: &str, steps: &[Step], short: &mut dyn FnMut(&str) -> String) -> String {
-    let mut text = name.to_string();
-    for step in steps {
-        match step {
-            Step::Type(name) if text.is_empty() => text = short(name),
-            Step::Type(_) => {}
-            // A number alone is no name.
-            Step::Field(name) if text.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) => {
-                text += name;
-            }
-            Step::Field(name) => text += &format!(".{name}"),
-            Step::Variant(name) => text += &format!("::{name}"),
-            Step::Index(Some(index)) => text += &format!("[{index}]"),
-            Step::Index(None) => text += "[..]",
-        }
-    }
-    text
-}
-
-fn field_step(name: &str, wraps: bool, is_node: bool) -> Option<Step> {
-    let name =
-        name.strip_prefix("__").filter(|number| number.bytes().all(|b| b.is_ascii_digit())).unwrap_or(name);
-    let name = match name {
-        "vals" if is_node => "values",
-        "keys" | "edges" | "parent" | "next" | "prev" if is_node => name,
-        _ if wraps || name.is_empty() => return None,
-        // What a future waits for lies in it under a name of the compiler.
-        "__awaitee" => "await",
-        // A closure captures a variable by reference under a longer name.
-        _ => name.strip_prefix("_ref__").unwrap_or(name),
-    };
-    Some(Step::Field(name.to_string()))
-}
-
-fn variant_step(of: &str, name: &str) -> Option<Step> {
-    const TOLD: &[&str] = &["core::result::Result", "alloc::borrow::Cow"];
-    // The states of a future are numbers of the compiler.
-    let is_state = last(of).starts_with('{');
-    let is_told = (!is_wrapper(of) || TOLD.contains(&split_generics(of).0)) && !is_state && !name.is_empty();
-    is_told.then(|| Step::Variant(name.to_string()))
-}
-
-/// Whether a type only wraps what is in it.
-fn is_wrapper(name: &str) -> bool {
-    let first = name.split("::").next().unwrap_or_default();
-    WRAPPERS.contains(&first) || name.starts_with(['&', '*'])
-}
-
-/// Whether a type is a node of std's, whose fields are all that can be told.
-fn is_node(name: &str) -> bool {
-    const NODES: &[&str] = &[
-        "alloc::collections::btree::node::LeafNode",
-        "alloc::collections::btree::node::InternalNode",
-        "alloc::collections::linked_list::Node",
-    ];
-    NODES.contains(&split_generics(name).0)
-}
-
-fn is_tuple(name: &str) -> bool {
-    name.starts_with('(')
-}
-
 /// Whether a pointer to this type may lead to anything.
 fn is_any(name: &str) -> bool {
     ["u8", "()", "void", "?", "{unnamed}"].contains(&name) || name.contains("dyn ") || name.contains("c_void")
@@ -498,6 +443,7 @@ fn is_any(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::types::function::Named;
+    use crate::types::path::write;
 
     fn named() -> Named {
         Named { name: "T".into(), die: None }

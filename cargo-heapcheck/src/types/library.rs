@@ -42,6 +42,11 @@ const NODES: &[(&str, u64, &str)] = &[
     ("_Fwd_list_node", 8, "_Tp"),
     ("_Hash_node", 8, "_Value"),
     ("_Sp_counted_ptr_inplace", 16, "_Tp"),
+    // Those of libc++. What lies behind the colour of a tree's node may begin earlier, but no pointer does.
+    ("__tree_node", 32, "_Tp"),
+    ("__list_node", 16, "_Tp"),
+    ("__hash_node", 16, "_Tp"),
+    ("__shared_ptr_emplace", 24, "_Tp"),
 ];
 
 /// Whether a function is of C++'s library.

@@ -16,6 +16,7 @@ mod scope;
 mod library;
 mod made;
 mod foreign;
+mod path;
 mod field;
 mod variable;
 
@@ -336,7 +337,10 @@ impl Types {
     /// the beginning of.
     pub(crate) fn find_ways(&mut self, holder: &Typed, offset: u64, target: Option<&Typed>) -> Option<Ways> {
         let held = &holder.owned.held;
-        let die = held.element().die?;
+        let Some(die) = held.element().die else {
+            // Std comes without debug information of types.
+            return Ways::within_std(&holder.owned.name);
+        };
         let Opened { file, layouts, .. } = &mut self.opened[die.file()];
         let target = target.map(|target| target.owned.held.element().name.as_str());
         field::find_ways(file, layouts, held, &holder.owned.name, offset, target)
@@ -350,11 +354,12 @@ impl Types {
         chosen: Chosen,
     ) -> Option<(String, Hold)> {
         let (steps, hold) = ways.tell(chosen)?;
-        let die = holder.owned.held.element().die?;
+        let described = holder.owned.held.element().die;
+        let mut language = |die: Die| Some(self.opened[die.file()].file.entry(die)?.0.language());
         // What a pointer of C or C++ does is nobody's knowledge but its author's.
-        let is_rust = self.opened[die.file()].file.entry(die)?.0.language() == Language::Rust;
+        let is_rust = described.is_none_or(|die| language(die) == Some(Language::Rust));
         let mut short = |name: &str| names::short(name, &mut |_| None);
-        let path = field::write(&steps, &mut short);
+        let path = path::write(&steps, &mut short);
         Some((path, if is_rust { hold } else { Hold::Strong }))
     }
 
@@ -371,7 +376,7 @@ impl Types {
         let held = Held::One(Named { name: String::new(), die: Some(find_type(file, variable)?) });
         let target = target.map(|target| target.owned.held.element().name.as_str());
         let (steps, _) = field::find_ways(file, layouts, &held, "", offset, target)?.tell(Chosen::MAX)?;
-        Some(field::write_behind(variable.name, &steps, &mut |name| names::short(name, &mut |_| None)))
+        Some(path::write_behind(variable.name, &steps, &mut |name| names::short(name, &mut |_| None)))
     }
 
     /// The number of a file with debug information.
