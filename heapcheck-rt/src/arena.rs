@@ -9,7 +9,7 @@
 //! # Safety
 //! Every piece lies inside the arena part of the reservation, is handed out to one owner at a time, and reads as zeros.
 
-use crate::lock::Lock;
+use crate::lock::{HeldLightly, Lock, Quiet};
 use crate::region::Part;
 use crate::space::{Grow, OutOfMemory, Slot};
 use crate::sys;
@@ -33,6 +33,8 @@ const DISCARD_BYTES: usize = 64 << 10;
 pub(crate) struct Arena {
     part: &'static Part,
     pub(crate) lock: Lock,
+    /// Whether whoever takes pieces lets signals wait anyway.
+    is_quiet: bool,
     top: AtomicUsize,
     /// What is left of the page that small pieces come from: its first address, and the one behind it.
     crumbs: [AtomicUsize; 2],
@@ -45,16 +47,28 @@ impl Arena {
         Self {
             part,
             lock: Lock::new(),
+            is_quiet: false,
             top: AtomicUsize::new(0),
             crumbs: [const { AtomicUsize::new(0) }; 2],
             free: [const { AtomicUsize::new(0) }; CLASSES],
         }
     }
 
+    /// The same, for those alone who let signals wait.
+    pub(crate) const fn quietly_on(part: &'static Part) -> Self {
+        Self { is_quiet: true, ..Self::on(part) }
+    }
+
+    /// Holds the lock while signals wait.
+    fn hold(&self) -> (HeldLightly<'_>, Option<Quiet>) {
+        let quiet = (!self.is_quiet).then(Quiet::begin);
+        (self.lock.hold_lightly(), quiet)
+    }
+
     /// Takes a piece of at least `bytes`, full of zeros; of a page and more it begins with a page.
     pub(crate) fn take(&self, bytes: usize) -> Result<usize, OutOfMemory> {
         let (class, size) = class_of(bytes)?;
-        let _held = self.lock.hold();
+        let _held = self.hold();
         let first = self.free[class].load(Relaxed);
         if first != 0 {
             // SAFETY: a free piece's first word is the link, written by `give_back`.
@@ -115,7 +129,7 @@ impl Arena {
             if size >= DISCARD_BYTES && sys::discard(piece, size).is_err() {
                 (piece as *mut u8).write_bytes(0, size);
             }
-            let _held = self.lock.hold();
+            let _held = self.hold();
             (piece as *mut usize).write(self.free[class].load(Relaxed));
             self.free[class].store(piece, Relaxed);
         }

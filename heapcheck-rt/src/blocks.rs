@@ -16,10 +16,10 @@ use crate::heap::meta::Meta;
 use crate::heap::span::Span;
 use crate::limits::{BLOCK_MAX, CLEAR_INLINE, REFILL_STACK_BYTES};
 use crate::scope;
-use crate::space::{BlockId, Slot};
+use crate::space::{BlockId, OutOfMemory, Slot};
 use crate::start::{self, out_of_memory};
 use crate::state::{
-    DEPOT, METERED, PAGES, RULES, SCOPES, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF, STACKS_SHORT, STORE,
+    BUSY, DEPOT, METERED, PAGES, RULES, SCOPES, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF, STACKS_SHORT, STORE,
 };
 use crate::thread::Thread;
 use core::ptr::null_mut;
@@ -65,6 +65,16 @@ fn allocate_rarely(thread: &mut Thread, bytes: usize, caller: Caller) -> *mut u8
     take_small(thread, bytes, class_of(bytes), trace)
 }
 
+/// Takes a small block while the thread's own lists are not to be touched: a signal handler has interrupted it there.
+#[cold]
+#[inline(never)]
+fn take_aside(thread: &mut Thread, bytes: usize, class: usize, trace: u32) -> *mut u8 {
+    match STORE.take_aside(class) {
+        Ok((block, id)) => give_out(thread, block, id, bytes, trace),
+        Err(OutOfMemory) => out_of_memory(),
+    }
+}
+
 /// Allocates with an alignment, a power of two.
 pub(crate) fn allocate_aligned(bytes: usize, align: usize, caller: Caller) -> *mut u8 {
     if align <= ALIGN {
@@ -82,6 +92,9 @@ pub(crate) fn allocate_aligned(bytes: usize, align: usize, caller: Caller) -> *m
 
 #[inline(always)]
 fn take_small(thread: &mut Thread, bytes: usize, class: usize, trace: u32) -> *mut u8 {
+    if thread.free_stacks & BUSY != 0 {
+        return take_aside(thread, bytes, class, trace);
+    }
     match thread.cache.bin(class).pop() {
         Some((block, id)) => give_out(thread, block, id, bytes, trace),
         None => take_after_refill(thread, bytes, class, trace),
@@ -114,14 +127,20 @@ fn meter(thread: &Thread, bytes: usize) {
 #[cold]
 #[inline(never)]
 fn take_after_refill(thread: &mut Thread, bytes: usize, class: usize, trace: u32) -> *mut u8 {
+    let quick_bytes = thread.enter_lists(BUSY);
     let class = thread.cache.stand_in(class);
+    // There may be some of that class, also because a signal handler was here just now.
     if let Some((block, id)) = thread.cache.bin(class).pop() {
+        thread.leave_lists(BUSY, quick_bytes);
+        take_back_put_off(thread);
         return give_out(thread, block, id, bytes, trace);
     }
     let filled = match thread.scope() {
         0 => STORE.refill(&mut thread.cache, class),
         _ => STORE.refill_fresh(&mut thread.cache, class),
     };
+    thread.leave_lists(BUSY, quick_bytes);
+    take_back_put_off(thread);
     if SCOPES.count() > 1 {
         // Whoever counts blocks off arrives at the one behind them, which another thread will get.
         arch::clear_below::<REFILL_STACK_BYTES>();
@@ -131,7 +150,8 @@ fn take_after_refill(thread: &mut Thread, bytes: usize, class: usize, trace: u32
     }
     match thread.cache.bin(class).pop() {
         Some((block, id)) => give_out(thread, block, id, bytes, trace),
-        None => out_of_memory(),
+        // A signal handler has taken them all.
+        None => take_after_refill(thread, bytes, class, trace),
     }
 }
 
@@ -186,9 +206,15 @@ fn allocate_large(thread: &mut Thread, bytes: usize, align: usize, caller: Calle
         return out_of_memory();
     }
     let trace = trace_of(thread, caller);
-    let mut taken = PAGES.take_large(bytes, align, true);
-    if taken.is_err() && STORE.reclaim() {
-        taken = PAGES.take_large(bytes, align, true);
+    let aside = thread.free_stacks & BUSY != 0;
+    let quick_bytes = thread.enter_lists(BUSY);
+    let mut taken = PAGES.take_large(bytes, align, true, aside);
+    if taken.is_err() && !aside && STORE.reclaim() {
+        taken = PAGES.take_large(bytes, align, true, aside);
+    }
+    if !aside {
+        thread.leave_lists(BUSY, quick_bytes);
+        take_back_put_off(thread);
     }
     let Ok((number, id)) = taken else { return out_of_memory() };
     // From the moment it lives until it is handed out, the block's address must be where a check looks: in a register or
@@ -266,7 +292,45 @@ fn keep(thread: &mut Thread, span: &Span, address: usize, id: BlockId, caller: C
     SPANS.meta(id).set_freed(caller.pc(), trace);
     let class = usize::from(span.class.load(Relaxed));
     if !thread.cache.bin(class).push(address, id) {
-        STORE.spill(&mut thread.cache, class, address, id);
+        spill(thread, class, address, id);
+        take_back_put_off(thread);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn spill(thread: &mut Thread, class: usize, address: usize, id: BlockId) {
+    let quick_bytes = thread.enter_lists(BUSY);
+    STORE.spill(&mut thread.cache, class, address, id);
+    thread.leave_lists(BUSY, quick_bytes);
+}
+
+/// Keeps what signal handlers have freed while it could not be kept.
+#[inline]
+fn take_back_put_off(thread: &mut Thread) {
+    if thread.has_put_off() {
+        keep_put_off(thread);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn keep_put_off(thread: &mut Thread) {
+    while thread.has_put_off() {
+        let quick_bytes = thread.enter_lists(BUSY);
+        thread.take_put_off(|thread, address| {
+            let (span, Some(slot)) = (SPANS.at(address), SPANS.slot_of(address)) else { return };
+            if span.magic.load(Relaxed) == 0 {
+                return PAGES.give_back_large(SPANS.number_of(address));
+            }
+            let class = usize::from(span.class.load(Relaxed));
+            if thread.scope() != 0 {
+                STORE.shelve_one(class, address, slot.id);
+            } else if !thread.cache.bin(class).push(address, slot.id) {
+                STORE.spill(&mut thread.cache, class, address, slot.id);
+            }
+        });
+        thread.leave_lists(BUSY, quick_bytes);
     }
 }
 
@@ -286,6 +350,10 @@ fn release_traced_anew(thread: &mut Thread, address: usize, caller: Caller, span
     let trace = free_trace_of(thread, caller);
     // The frees of a metered scope come here as well.
     count_free(thread, SPANS.meta(id));
+    if thread.free_stacks & BUSY != 0 {
+        SPANS.meta(id).set_freed(caller.pc(), trace);
+        return thread.put_off(address);
+    }
     keep(thread, span, address, id, caller, trace);
 }
 
@@ -297,10 +365,16 @@ fn release_rarely(thread: &mut Thread, address: usize, caller: Caller) {
     let meta = SPANS.meta(slot.id);
     let is_strange = thread.scope() != 0 && meta.scope() != thread.scope();
     count_free(thread, meta);
+    if thread.free_stacks & BUSY != 0 {
+        meta.set_freed(caller.pc(), trace);
+        return thread.put_off(address);
+    }
     if is_strange {
         // A scope's thread does not use again what others had; see `Store::refill_fresh`.
         meta.set_freed(caller.pc(), trace);
-        return STORE.shelve_one(usize::from(SPANS.at(address).class.load(Relaxed)), address, slot.id);
+        let quick_bytes = thread.enter_lists(BUSY);
+        STORE.shelve_one(usize::from(SPANS.at(address).class.load(Relaxed)), address, slot.id);
+        return thread.leave_lists(BUSY, quick_bytes);
     }
     keep(thread, SPANS.at(address), address, slot.id, caller, trace);
 }
@@ -319,7 +393,7 @@ fn count_free(thread: &Thread, meta: &Meta) {
 
 #[inline(always)]
 fn free_trace_of(thread: &mut Thread, caller: Caller) -> u32 {
-    match thread.free_stacks & !METERED {
+    match thread.free_stacks & !(METERED | BUSY) {
         STACKS_OFF => 0,
         STACKS_SHORT => thread.capture.short(&RULES, &DEPOT, caller, SETTINGS.short_depth.load(Relaxed)),
         _ => thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed)),
@@ -335,7 +409,13 @@ fn release_large(address: usize, caller: Caller) {
     count_free(thread, meta);
     let trace = free_trace_of(thread, caller);
     meta.set_freed(caller.pc(), trace);
+    if thread.free_stacks & BUSY != 0 {
+        return thread.put_off(address);
+    }
+    let quick_bytes = thread.enter_lists(BUSY);
     PAGES.give_back_large(SPANS.number_of(address));
+    thread.leave_lists(BUSY, quick_bytes);
+    take_back_put_off(thread);
 }
 
 #[cold]
@@ -376,7 +456,7 @@ pub(crate) fn resize(address: usize, bytes: usize, caller: Caller) -> *mut u8 {
     }
     let meta = SPANS.meta(slot.id);
     let old = meta.live_size().unwrap_or(0);
-    if resize_in_place(slot, old, bytes) {
+    if resize_in_place(thread, slot, old, bytes) {
         let trace = trace_of(thread, caller);
         meta.set_live(bytes, thread.tag.load(Relaxed), trace, meta.scope());
         if SCOPES.is_counted(meta.scope()) {
@@ -439,11 +519,11 @@ pub(crate) fn resize_aligned(address: usize, bytes: usize, align: usize, caller:
     new
 }
 
-fn resize_in_place(slot: Slot, old: usize, new: usize) -> bool {
+fn resize_in_place(thread: &mut Thread, slot: Slot, old: usize, new: usize) -> bool {
     let span = SPANS.at(slot.base);
     if span.magic.load(Relaxed) == 0 {
         // A block that shrinks below half moves, so that its memory is not wasted.
-        return new > REQUEST_MAX && new > old / 2 && PAGES.resize_large(SPANS.number_of(slot.base), old, new);
+        return new > REQUEST_MAX && new > old / 2 && resize_large(thread, slot.base, old, new);
     }
     let size = span.size.load(Relaxed) as usize;
     let fits = new < size && (new <= REQUEST_MAX && SIZES[class_of(new)] as usize == size || new > size / 2 + size / 4);
@@ -452,6 +532,16 @@ fn resize_in_place(slot: Slot, old: usize, new: usize) -> bool {
         unsafe { ((slot.base + old) as *mut u8).write_bytes(0, new - old) };
     }
     fits
+}
+
+fn resize_large(thread: &mut Thread, address: usize, old: usize, new: usize) -> bool {
+    if thread.free_stacks & BUSY != 0 {
+        return false;
+    }
+    let quick_bytes = thread.enter_lists(BUSY);
+    let is_done = PAGES.resize_large(SPANS.number_of(address), old, new);
+    thread.leave_lists(BUSY, quick_bytes);
+    is_done
 }
 
 /// The slot of the live block that begins at `address`.

@@ -15,10 +15,10 @@ use crate::arch::weak_symbol;
 use crate::emit::Recorder;
 use crate::park;
 use crate::state::{
-    ANNOTATIONS, ARENA, CHECK, CLOSED, CONFIG, DEPOT, EXITING, PAGES, PROCESS, RECORD_LOCK, RULES, SCOPES, SCRATCH,
+    ANNOTATIONS, ARENA, BLOCKED_BEFORE_FORK, BUSY, CHECK, CLOSED, CONFIG, DEPOT, EXITING, PAGES, PROCESS, RECORD_LOCK, RULES, SCOPES, SCRATCH,
     SETTINGS, START_LOCK, STORE, THREADS, is_recording,
 };
-use crate::lock::Lock;
+use crate::lock::{Lock, Quiet};
 use crate::sys::{self, libc};
 use crate::thread::Thread;
 use core::sync::atomic::Ordering::Relaxed;
@@ -35,16 +35,25 @@ pub(crate) fn is_this_process() -> bool {
     PROCESS.load(Relaxed) == sys::process_id()
 }
 
-/// Calls `visit` with every lock, outermost first.
-fn each_lock(mut visit: impl FnMut(&'static Lock)) {
+/// Calls `visit` with every lock, outermost first, and whether it is one that is held lightly.
+fn each_lock(mut visit: impl FnMut(&'static Lock, bool)) {
     for lock in [&CHECK, &RECORD_LOCK, &THREADS.lock, &SCOPES.lock, &START_LOCK, &ANNOTATIONS.lock, &CLOSED.lock] {
-        visit(lock);
+        visit(lock, false);
     }
     for shelf in &STORE.shelves {
-        visit(&shelf.lock);
+        visit(&shelf.lock, true);
     }
-    for lock in [&PAGES.lock, &RULES.table.lock, &DEPOT.lock, &DEPOT.outer_parts.lock, &ARENA.lock, &SCRATCH.lock] {
-        visit(lock);
+    visit(&PAGES.lock, true);
+    for lock in [
+        &STORE.aside.lock,
+        &PAGES.growth,
+        &RULES.table.lock,
+        &DEPOT.lock,
+        &DEPOT.outer_parts.lock,
+        &ARENA.lock,
+        &SCRATCH.lock,
+    ] {
+        visit(lock, false);
     }
 }
 
@@ -63,13 +72,37 @@ fn call(function: usize) {
 extern "C" fn before() {
     if is_recording() {
         call(list_lock());
-        each_lock(Lock::acquire);
+        let quiet = Quiet::begin();
+        let is_handler = is_busy();
+        each_lock(|lock, is_light| {
+            if !(is_light && is_handler) {
+                lock.acquire();
+            }
+        });
+        BLOCKED_BEFORE_FORK.store(quiet.keep(), Relaxed);
     }
+}
+
+/// Whether it is a signal handler that forks, and has interrupted its own thread where that may hold a lock lightly. Then
+/// these locks are as they are: the thread goes on with what it does in both processes.
+fn is_busy() -> bool {
+    Thread::current().is_some_and(|thread| thread.free_stacks & BUSY != 0)
+}
+
+/// Signals wait until the value is dropped.
+fn still_quiet() -> Quiet {
+    Quiet::after(BLOCKED_BEFORE_FORK.load(Relaxed))
 }
 
 extern "C" fn after_in_parent() {
     if is_recording() {
-        each_lock(Lock::release);
+        let _quiet = still_quiet();
+        let is_handler = is_busy();
+        each_lock(|lock, is_light| {
+            if !(is_light && is_handler) {
+                lock.release();
+            }
+        });
         call(list_unlock());
     }
 }
@@ -81,7 +114,14 @@ extern "C" fn after_in_child() {
     PROCESS.store(sys::process_id(), Relaxed);
     SETTINGS.generation.fetch_add(1, Relaxed);
     EXITING.store(false, Relaxed);
-    each_lock(Lock::release);
+    let _quiet = still_quiet();
+    let is_handler = is_busy();
+    each_lock(|lock, is_light| {
+        // Whoever held the others is not here.
+        if !(is_light && is_handler && lock.is_mine()) {
+            lock.release();
+        }
+    });
     // In a process that had several threads glibc has done so; it may be done twice.
     call(list_resetlock());
     THREADS.keep_only(Thread::current());

@@ -30,6 +30,7 @@ use crate::scope;
 use crate::space::{Grow, OutOfMemory, Slot, Space};
 use crate::starts;
 use crate::state::{ANNOTATIONS, CHECK, CONFIG, DEPOT, PAGES, REGION, SCOPES, SCRATCH, SPANS, THREADS};
+use crate::lock::Quiet;
 use crate::stop::{Method, Methods, QUIET_SIGNAL, Stopped, stop};
 use crate::stopped_heap::{ArenaMemory, MadeReadable, StoppedHeap};
 use crate::suppressions::Suppressions;
@@ -81,7 +82,13 @@ fn inspect(
     request: &Request, options: &Options<'static>, modules: &Modules, findings: &mut Findings,
     recorder: &mut Recorder,
 ) -> Result<(), Failed> {
-    let _quiet = (THREADS.lock.hold(), SCOPES.lock.hold(), PAGES.lock.hold());
+    let _quiet = Quiet::begin();
+    let _locks = (
+        THREADS.lock.hold_lightly(),
+        SCOPES.lock.hold_lightly(),
+        PAGES.lock.hold_lightly(),
+        PAGES.growth.hold_lightly(),
+    );
     let began = sys::monotonic_ns();
     let facts = thread_facts()?;
     let stopped = stop_world(request, options, facts.as_slice())?;

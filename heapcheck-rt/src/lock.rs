@@ -3,29 +3,96 @@
 //!
 //! Holders keep it for a few hundred instructions at most, so a waiter spins a little and then sleeps on a futex.
 //! The order in which locks may be taken stands where they are declared, in `state`.
+//!
+//! A signal handler that allocates may find that its own thread holds the lock it needs, and would wait for ever. So
+//! signals wait while a lock is held ([`Lock::hold`]). That is two system calls, half a microsecond; locks that are taken
+//! more often are held [lightly](Lock::hold_lightly): signals come, and a handler that has interrupted a thread which may
+//! hold one does without any of them (`state::BUSY`).
 
+use crate::arch;
 use crate::sys;
 use core::sync::atomic::{
-    AtomicU32,
+    AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// Free, held, or held with sleepers.
+/// Nobody holds it. Otherwise its word is the holder's [`token`].
 const FREE: u32 = 0;
-const HELD: u32 = 1;
-const CONTENDED: u32 = 2;
+/// Added when somebody sleeps.
+const CONTENDED: u32 = 1 << 31;
 
 /// How often a waiter looks before it sleeps. Holding times are below a microsecond; a sleep costs several.
 const SPINS: u32 = 100;
+
+/// Signals that come while a lock is held.
+static LET_THROUGH: AtomicU64 = AtomicU64::new(LET_THROUGH_ALWAYS);
+
+/// SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV and SIGSYS, which do not wait (signal(7)), and SIGURG, which stops threads under
+/// a tracer: that handler allocates nothing.
+const LET_THROUGH_ALWAYS: u64 = bit(4) | bit(5) | bit(7) | bit(8) | bit(11) | bit(31) | bit(23);
+
+const fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+/// Tells the signal that stops threads.
+pub(crate) fn let_through(signal: i32) {
+    LET_THROUGH.store(LET_THROUGH_ALWAYS | bit(signal), Relaxed);
+}
+
+/// While this lives, the calling thread runs no handler of the program's. What is nested ends in order.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Quiet(u64);
+
+impl Quiet {
+    pub(crate) fn begin() -> Self {
+        Self(sys::block_signals(!LET_THROUGH.load(Relaxed)))
+    }
+
+    /// One that is made of what another one [kept](Quiet::keep).
+    pub(crate) fn after(kept: u64) -> Self {
+        Self(kept)
+    }
+
+    /// Lets signals wait beyond its end, and returns those that were blocked before.
+    pub(crate) fn keep(self) -> u64 {
+        let kept = self.0;
+        core::mem::forget(self);
+        kept
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        sys::set_signal_mask(self.0);
+    }
+}
+
+/// What tells a thread from the others: of its thread pointer, at a step of 64 bytes, the low bits. Two threads have the
+/// same where these lie a multiple of 128 GiB apart; then one may do without a lock that it could have had.
+#[inline(always)]
+fn token() -> u32 {
+    ((arch::thread_pointer() >> 6) as u32 | 1) & !CONTENDED
+}
 
 /// A mutual exclusion without data.
 #[derive(Debug, Default)]
 pub(crate) struct Lock(AtomicU32);
 
+/// Shows that a [`Lock`] is held and signals wait; frees it when dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Held<'a> {
+    // Freed in this order: whatever signal has waited meets a free lock.
+    _lock: HeldLightly<'a>,
+    _quiet: Quiet,
+}
+
 /// Shows that a [`Lock`] is held, and frees it when dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Held<'a>(&'a Lock);
+pub(crate) struct HeldLightly<'a>(&'a Lock);
 
 impl Lock {
     /// A free lock.
@@ -33,17 +100,29 @@ impl Lock {
         Self(AtomicU32::new(FREE))
     }
 
-    /// Waits for the lock.
-    #[inline]
+    /// Waits for the lock, and holds it while signals wait.
     pub(crate) fn hold(&self) -> Held<'_> {
+        let quiet = Quiet::begin();
+        Held { _lock: self.hold_lightly(), _quiet: quiet }
+    }
+
+    /// Waits for the lock, and lets signals come.
+    #[inline]
+    pub(crate) fn hold_lightly(&self) -> HeldLightly<'_> {
         self.acquire();
-        Held(self)
+        HeldLightly(self)
+    }
+
+    /// Whether the calling thread holds the lock: what it does now is done by the handler of a signal.
+    #[inline]
+    pub(crate) fn is_mine(&self) -> bool {
+        self.0.load(Relaxed) & !CONTENDED == token()
     }
 
     /// Waits for the lock and leaves it held when the call returns; [`Lock::release`] frees it. For fork.
     #[inline]
     pub(crate) fn acquire(&self) {
-        if self.0.compare_exchange(FREE, HELD, Acquire, Relaxed).is_err() {
+        if self.0.compare_exchange(FREE, token(), Acquire, Relaxed).is_err() {
             self.acquire_contended();
         }
     }
@@ -52,31 +131,43 @@ impl Lock {
     #[inline(never)]
     fn acquire_contended(&self) {
         for _ in 0..SPINS {
-            if self.0.load(Relaxed) == FREE && self.0.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok() {
+            if self.0.load(Relaxed) == FREE
+                && self.0.compare_exchange(FREE, token(), Acquire, Relaxed).is_ok()
+            {
                 return;
             }
             core::hint::spin_loop();
         }
-        while self.0.swap(CONTENDED, Acquire) != FREE {
-            sys::futex_wait(&self.0, CONTENDED, 0);
+        loop {
+            let seen = self.0.load(Relaxed);
+            let wanted = if seen == FREE { token() } else { seen } | CONTENDED;
+            if seen != wanted && self.0.compare_exchange(seen, wanted, Acquire, Relaxed).is_err() {
+                continue;
+            }
+            if seen == FREE {
+                return;
+            }
+            sys::futex_wait(&self.0, wanted, 0);
         }
     }
 
     /// Frees the lock.
     #[inline]
     pub(crate) fn release(&self) {
-        if self.0.swap(FREE, Release) == CONTENDED {
+        if self.0.swap(FREE, Release) & CONTENDED != 0 {
             sys::futex_wake_all(&self.0);
         }
     }
 
     /// Takes the lock if nobody holds it.
     pub(crate) fn try_hold(&self) -> Option<Held<'_>> {
-        self.0.compare_exchange(FREE, HELD, Acquire, Relaxed).is_ok().then_some(Held(self))
+        let quiet = Quiet::begin();
+        let taken = self.0.compare_exchange(FREE, token(), Acquire, Relaxed).is_ok();
+        taken.then(|| Held { _lock: HeldLightly(self), _quiet: quiet })
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldLightly<'_> {
     #[inline]
     fn drop(&mut self) {
         self.0.release();

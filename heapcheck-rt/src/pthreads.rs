@@ -138,7 +138,7 @@ extern "C" fn on_end(_: *mut c_void) {
 #[inline(never)]
 fn end(thread: &mut Thread) {
     tenancy::end(thread);
-    STORE.empty(&mut thread.cache);
+    tenancy::give_back_all(thread);
     THREADS.leave(thread);
 }
 

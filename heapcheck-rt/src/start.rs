@@ -17,6 +17,7 @@ use crate::record_state::FdSink;
 use crate::limits::{DEPTH_MAX, SHORT_MAX};
 use crate::options::{self, Mode, OptionError, Options, Stacks};
 use crate::executable;
+use crate::lock;
 use crate::state::{
     ACTIVE, COLD, CONFIG, DORMANT, EARLY, INITIAL_STACK, PHASE_LOCK, REGION, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF,
     STACKS_SHORT, STACKS_VERIFIED, THREADS, enter, is_recording, phase,
@@ -146,6 +147,7 @@ pub(crate) fn apply(options: &Options<'_>) {
     SETTINGS.depth.store(options.depth.min(DEPTH_MAX), Relaxed);
     SETTINGS.short_depth.store(options.short_depth.min(SHORT_MAX), Relaxed);
     SETTINGS.zero.store(options.zero, Relaxed);
+    lock::let_through(options.stop_signal);
 }
 
 /// Finds the bounds of the calling thread's stack where that needs no help of libc: below the thread control block of a

@@ -8,8 +8,9 @@
 //!      `-- HEAPCHECK unset --> DORMANT   allocations go to libc, nothing is recorded
 //! ```
 //!
-//! Lock order, outermost first: check, threads, scopes, closed libraries, a shelf of the store, pages, rules, depot, its outer parts, arena. A
-//! thread holds at most one shelf. `fork` takes all of them in this order.
+//! Lock order, outermost first: check, threads, scopes, closed libraries, a shelf of the store, what is handed out aside,
+//! pages, their growth, rules, depot, its outer parts, arena. A thread holds at most one shelf. `fork` takes all of them in this
+//! order.
 
 use crate::annotations::Annotations;
 use crate::closed::Closed;
@@ -19,7 +20,7 @@ use crate::record_state::RecordCell;
 use crate::verdict::Verdict;
 use crate::verified::Verified;
 use crate::depot::Depot;
-use crate::heap::store::{Shelf, Store};
+use crate::heap::store::{Aside, Shelf, Store};
 use crate::classes::CLASSES;
 use crate::heap::pages::Pages;
 use crate::heap::span::Spans;
@@ -29,7 +30,7 @@ use crate::lock::Lock;
 use crate::scope::Scopes;
 use crate::thread::Threads;
 use crate::unwind::Rules;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
 
 /// No allocation was seen yet.
 pub(crate) const COLD: u8 = 0;
@@ -44,12 +45,12 @@ pub(crate) const DORMANT: u8 = 4;
 
 pub(crate) static REGION: Region = Region::empty();
 pub(crate) static ARENA: Arena = Arena::on(&REGION.arena);
-/// Used by the check only, so that no stopped thread can hold its lock.
-pub(crate) static SCRATCH: Arena = Arena::on(&REGION.scratch);
+/// Used by the check only, so that no stopped thread can hold its lock, nor one that runs a handler.
+pub(crate) static SCRATCH: Arena = Arena::quietly_on(&REGION.scratch);
 pub(crate) static SPANS: Spans = Spans::new();
 pub(crate) static PAGES: Pages = Pages::on(&REGION, &SPANS);
 pub(crate) static STORE: Store =
-    Store { spans: &SPANS, pages: &PAGES, shelves: [const { Shelf::new() }; CLASSES] };
+    Store { spans: &SPANS, pages: &PAGES, shelves: [const { Shelf::new() }; CLASSES], aside: Aside::new() };
 pub(crate) static RULES: Rules = Rules::on(&ARENA);
 pub(crate) static DEPOT: Depot = Depot::on(&ARENA);
 pub(crate) static THREADS: Threads = Threads::on(&ARENA);
@@ -86,6 +87,8 @@ pub(crate) static SCOPES: Scopes = Scopes::on(&ARENA);
 /// Threads with a scope and a turn of their own that were started, and those that have ended.
 pub(crate) static TESTS_STARTED: AtomicU32 = AtomicU32::new(0);
 pub(crate) static TESTS_ENDED: AtomicU32 = AtomicU32::new(0);
+/// The signals that were blocked before a fork, in the thread that forks.
+pub(crate) static BLOCKED_BEFORE_FORK: AtomicU64 = AtomicU64::new(0);
 /// Held while the first thread decides what this process is.
 pub(crate) static PHASE_LOCK: Lock = Lock::new();
 static PHASE: AtomicU8 = AtomicU8::new(COLD);
@@ -99,6 +102,11 @@ pub(crate) const STACKS_VERIFIED: u8 = 3;
 
 /// With one of these in a thread: its allocations and frees are summed up for its scope.
 pub(crate) const METERED: u8 = 0x80;
+
+/// With this in a thread: it is among its lists of free blocks, or holds a lock lightly, that of a shelf or of the pages. Who
+/// allocates now is a signal handler that has interrupted that, and may wait for none of these: whoever holds one may
+/// wait for another.
+pub(crate) const BUSY: u8 = 0x40;
 
 /// What the allocation functions look at on every call.
 #[derive(Debug)]

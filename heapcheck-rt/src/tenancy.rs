@@ -13,7 +13,7 @@ use crate::options::Scoping;
 use crate::scope;
 use crate::starts::Start;
 use crate::state::{
-    ACTIVE, CONFIG, METERED, SCOPES, SETTINGS, STACKS_SHORT, STORE, TESTS_ENDED, TESTS_STARTED, THREADS, phase,
+    ACTIVE, BUSY, CONFIG, METERED, SCOPES, SETTINGS, STACKS_SHORT, STORE, TESTS_ENDED, TESTS_STARTED, THREADS, phase,
 };
 use crate::sys;
 use crate::thread::Thread;
@@ -26,12 +26,19 @@ pub(crate) fn set_pace(thread: &mut Thread, is_metered: bool) {
     thread.free_stacks = SETTINGS.free_stacks.load(Relaxed) | if is_metered { METERED } else { 0 };
 }
 
+/// Gives back the free blocks that the calling thread keeps.
+pub(crate) fn give_back_all(thread: &mut Thread) {
+    let quick_bytes = thread.enter_lists(BUSY);
+    STORE.empty(&mut thread.cache);
+    thread.leave_lists(BUSY, quick_bytes);
+}
+
 /// Puts the calling thread into a scope.
 pub(crate) fn enter(thread: &mut Thread, scope: u32) {
     scope::hand_in(&SCOPES, thread);
     if thread.scope() == 0 && scope != 0 {
         // In a scope no block is used that was somebody else's; see `Store::refill_fresh`.
-        STORE.empty(&mut thread.cache);
+        give_back_all(thread);
     }
     thread.set_scope(scope);
     set_pace(thread, SCOPES.is_counted(scope));

@@ -17,7 +17,11 @@ use crate::lock::Lock;
 use crate::space::{Grow, OutOfMemory};
 use crate::sys;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::{Acquire, Relaxed, Release}};
+use core::sync::atomic::{
+    AtomicI32, AtomicU32, AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    compiler_fence,
+};
 
 /// The record is in nobody's hands.
 const VACANT: u32 = 0;
@@ -47,6 +51,8 @@ pub(crate) struct Thread {
     pub(crate) free_stacks: u8,
     /// Requests up to this size are served the quick way: none when traces are not short.
     pub(crate) quick_bytes: usize,
+    /// Blocks that signal handlers freed while this thread was among its lists; each has the next one's address in it.
+    put_off: AtomicUsize,
     /// Depth of `__lsan_disable`.
     pub(crate) disabled: u32,
     /// Blocks allocated by this record's threads, all in all.
@@ -169,6 +175,61 @@ impl Thread {
         }
     }
 
+    /// Closes the quick ways to a signal handler that interrupts the thread from here on: its lists of free blocks are about
+    /// to change. Returns what [`Thread::leave_lists`] wants back.
+    #[inline]
+    pub(crate) fn enter_lists(&mut self, busy: u8) -> usize {
+        let quick_bytes = self.quick_bytes;
+        // SAFETY: these are our own words; a handler on this thread reads them.
+        unsafe {
+            (&raw mut self.quick_bytes).write_volatile(0);
+            (&raw mut self.free_stacks).write_volatile(self.free_stacks | busy);
+        }
+        compiler_fence(SeqCst);
+        quick_bytes
+    }
+
+    /// Opens them again.
+    #[inline]
+    pub(crate) fn leave_lists(&mut self, busy: u8, quick_bytes: usize) {
+        compiler_fence(SeqCst);
+        // SAFETY: as above.
+        unsafe {
+            (&raw mut self.free_stacks).write_volatile(self.free_stacks & !busy);
+            (&raw mut self.quick_bytes).write_volatile(quick_bytes);
+        }
+    }
+
+    /// Puts a freed block off until its lists are as they should be.
+    pub(crate) fn put_off(&self, address: usize) {
+        loop {
+            let first = self.put_off.load(Relaxed);
+            // SAFETY: the block was just freed and has room for a word; nobody else knows it.
+            unsafe { (address as *mut usize).write(first) };
+            // Another handler may have interrupted this one.
+            if self.put_off.compare_exchange(first, address, SeqCst, Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Whether freed blocks wait for [`Thread::take_put_off`].
+    #[inline]
+    pub(crate) fn has_put_off(&self) -> bool {
+        self.put_off.load(Relaxed) != 0
+    }
+
+    /// Calls `take` with every freed block that waits.
+    pub(crate) fn take_put_off(&mut self, mut take: impl FnMut(&mut Self, usize)) {
+        let mut address = self.put_off.swap(0, SeqCst);
+        while address != 0 {
+            // SAFETY: `put_off` has written the link, and nobody has been given the block since.
+            let next = unsafe { (address as *const usize).read() };
+            take(self, address);
+            address = next;
+        }
+    }
+
     /// Whether the thread is past its destructors.
     pub(crate) fn is_leaving(&self) -> bool {
         self.state.load(Relaxed) == LEAVING
@@ -193,6 +254,10 @@ impl Threads {
     #[cold]
     pub(crate) fn attach(&self, born: u8) -> Result<&'static mut Thread, OutOfMemory> {
         let _held = self.lock.hold();
+        // A signal handler may have come first.
+        if let Some(thread) = Thread::current() {
+            return Ok(thread);
+        }
         let pointer = arch::thread_pointer();
         let address = match self.vacant() {
             Some(address) => address,

@@ -115,6 +115,18 @@ fn forks_do_not_deadlock_with_the_locks_of_stdio() {
 }
 
 #[test]
+fn signal_handlers_that_allocate_never_hang() {
+    // The program is made of them: without care every second of it hangs.
+    let milliseconds = if is_asked_for() { "60000" } else { "700" };
+    let program = build("signals");
+    for settings in SETTINGS {
+        for threads in ["1", "3"] {
+            println!("{}", expect_well(&program, &[milliseconds, threads], settings, ""));
+        }
+    }
+}
+
+#[test]
 fn twenty_million_blocks_live_at_once() {
     if !is_asked_for() {
         return println!("skipped: takes 3 GB; asked for by HEAPCHECK_TORTURE=1");

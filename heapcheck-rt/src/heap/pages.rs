@@ -5,15 +5,18 @@
 //! what no run can serve comes from behind `top`. A free run keeps its memory for reuse up to a bound, and says whether
 //! it may hold old content (`dirty`), because the heap promises zeros.
 //!
+//! Growing has a lock of its own, under which signals wait: a handler that has interrupted its own thread among the lists
+//! grows the heap and leaves them alone.
+//!
 //! # Safety
-//! Everything here happens under the page lock, on spans that are free or belong to the caller.
+//! Everything here happens under the page lock, or under that of growth, on spans that are free or belong to the caller.
 
 use super::meta::Meta;
 use super::span::{FREE, LARGE, REST, SMALL, Span, Spans};
 use super::spare::MAP_WORDS;
 use crate::arch;
 use crate::limits::{REFILL_STACK_BYTES, RETAIN_BYTES, RETAIN_RUN_BYTES, SPAN_BYTES};
-use crate::lock::Lock;
+use crate::lock::{Held, Lock};
 use crate::region::{DESCRIPTOR_BYTES, Region};
 use crate::space::{BlockId, OutOfMemory};
 use crate::sys;
@@ -38,6 +41,8 @@ pub(crate) struct Pages {
     region: &'static Region,
     spans: &'static Spans,
     pub(crate) lock: Lock,
+    /// Held while the heap or its metadata grow.
+    pub(crate) growth: Lock,
     lists: [AtomicU32; LISTS],
     filled: [AtomicU64; 2],
     dirty_bytes: AtomicUsize,
@@ -55,6 +60,7 @@ impl Pages {
             region,
             spans,
             lock: Lock::new(),
+            growth: Lock::new(),
             lists: [const { AtomicU32::new(NONE) }; LISTS],
             filled: [const { AtomicU64::new(0) }; 2],
             dirty_bytes: AtomicUsize::new(0),
@@ -69,44 +75,73 @@ impl Pages {
         self.slots.load(Relaxed)
     }
 
-    /// Takes a span for blocks of a class; its descriptor is complete but for `carved`, which starts at 0.
+    /// Takes a span for blocks of a class; its descriptor is complete but for `carved`, which starts at 0. One that is taken
+    /// `aside` comes from behind `top`, without the lock of the lists.
     pub(crate) fn take_small(
         &self,
         class: usize,
         size: u32,
         magic: u32,
         blocks: usize,
+        aside: bool,
     ) -> Result<usize, OutOfMemory> {
-        let _held = self.lock.hold();
         // One more, which never lives: the rest of the span behind its last block counts as a block of that number. The
         // map of spare blocks lies behind it, and begins empty.
         let map = (usize::from(MAP_WORDS[class]) * size_of::<u64>()).div_ceil(size_of::<Meta>());
-        let first = self.take_meta(blocks + 1 + map)?;
-        let (number, _) = self.take_run(1, 1)?;
-        let span = self.spans.number(number);
-        span.first.store(first, Relaxed);
-        span.size.store(size, Relaxed);
-        span.class.store(class as u8, Relaxed);
-        span.carved.store(0, Relaxed);
-        span.run.store(first + blocks as BlockId + 1, Relaxed);
-        span.spare.store(0, Relaxed);
-        span.magic.store(magic, Relaxed);
-        span.kind.store(SMALL, Release);
-        Ok(number)
+        let metas = blocks + 1 + map;
+        let become_small = |number: usize, first: BlockId| {
+            let span = self.spans.number(number);
+            span.first.store(first, Relaxed);
+            span.size.store(size, Relaxed);
+            span.class.store(class as u8, Relaxed);
+            span.carved.store(0, Relaxed);
+            span.run.store(first + blocks as BlockId + 1, Relaxed);
+            span.spare.store(0, Relaxed);
+            span.magic.store(magic, Relaxed);
+            span.kind.store(SMALL, Release);
+            number
+        };
+        let held = (!aside).then(|| self.lock.hold_lightly());
+        let found = if held.is_some() { self.find_run(1) } else { None };
+        let (grown, first) = {
+            let growing = self.growth.hold();
+            let (number, first) = self.grow(&growing, usize::from(found.is_none()), metas)?;
+            if aside {
+                return Ok(become_small(number, first));
+            }
+            (number, first)
+        };
+        if let Some(number) = found {
+            self.take_found(number, 1);
+        }
+        Ok(become_small(found.unwrap_or(grown), first))
     }
 
     /// Takes a run for one large block of `bytes` and returns its first span and metadata number. Its first `bytes`
-    /// read as zeros. The block is not live yet: the caller writes its metadata.
+    /// read as zeros. The block is not live yet: the caller writes its metadata. `aside` is as in [`Pages::take_small`].
     pub(crate) fn take_large(
         &self,
         bytes: usize,
         align: usize,
         zero: bool,
+        aside: bool,
     ) -> Result<(usize, BlockId), OutOfMemory> {
         let run = bytes / SPAN_BYTES + 1;
         let align = (align / SPAN_BYTES).max(1);
-        let (number, dirty, meta) = {
-            let _held = self.lock.hold();
+        let (number, dirty, meta) = if aside {
+            let growing = self.growth.hold();
+            let all = if align > 1 { run + align } else { run };
+            let (number, meta) = self.grow(&growing, all, 1)?;
+            // Those in front of an aligned run and behind it are lost: this hardly ever happens.
+            for distance in 0..all {
+                self.claim(number + distance, 1);
+            }
+            let number =
+                self.spans.number_of(self.spans.address_of(number).next_multiple_of(align * SPAN_BYTES));
+            self.become_large(number, run, meta);
+            (number, false, meta)
+        } else {
+            let _held = self.lock.hold_lightly();
             let meta = self.take_single_meta()?;
             let Ok((number, dirty)) = self.take_run(run, align) else {
                 self.spare(meta);
@@ -157,14 +192,14 @@ impl Pages {
             && self.keeps.load(Relaxed);
         // SAFETY: the block was just freed and its run is not yet in any list.
         let dirty = keep || unsafe { sys::discard(address, bytes) }.is_err();
-        let _held = self.lock.hold();
+        let _held = self.lock.hold_lightly();
         self.spare(head.first.load(Relaxed));
         self.put_run(number, run, dirty);
     }
 
     /// Gives a whole small span back.
     pub(crate) fn give_back_small(&self, number: usize) {
-        let _held = self.lock.hold();
+        let _held = self.lock.hold_lightly();
         self.put_run(number, 1, true);
     }
 
@@ -178,7 +213,7 @@ impl Pages {
             return false;
         }
         if wanted < run {
-            let _held = self.lock.hold();
+            let _held = self.lock.hold_lightly();
             head.run.store(wanted as u32, Relaxed);
             self.put_run(number + wanted, run - wanted, true);
         }
@@ -192,11 +227,11 @@ impl Pages {
 
     /// Adds free neighbours behind a run, full of zeros.
     fn extend(&self, number: usize, run: usize, wanted: usize) -> bool {
-        let _held = self.lock.hold();
+        let _held = self.lock.hold_lightly();
         let next = number + run;
         let add = wanted - run;
         if self.spans.address_of(next) == self.spans.top() {
-            if self.grow_top(add).is_err() {
+            if !self.grow_at(next, add) {
                 return false;
             }
         } else {
@@ -250,14 +285,21 @@ impl Pages {
         if align > 1 {
             return self.take_aligned_run(run, align);
         }
-        let Some(number) = self.find_run(run) else { return Ok((self.grow_top(run)?, false)) };
+        match self.find_run(run) {
+            Some(number) => Ok((number, self.take_found(number, run))),
+            None => Ok((self.grow(&self.growth.hold(), run, 0)?.0, false)),
+        }
+    }
+
+    /// Takes the first `run` spans of a free run, and says whether they may hold old content.
+    fn take_found(&self, number: usize, run: usize) -> bool {
         let found = self.spans.number(number).run.load(Relaxed) as usize;
         let dirty = self.unlist(number);
         self.claim(number, run);
         if found > run {
             self.put_run(number + run, found - run, dirty);
         }
-        Ok((number, dirty))
+        dirty
     }
 
     /// Makes spans of a run that was taken out of its list look taken, before a remainder looks for free neighbours.
@@ -282,21 +324,32 @@ impl Pages {
         Ok((number + front, dirty))
     }
 
-    fn grow_top(&self, run: usize) -> Result<usize, OutOfMemory> {
-        let grown = self.grow_top_from_here(run);
+    /// Takes `run` spans behind `top`, which are taken from the moment that anybody sees them, and metadata for `metas`
+    /// further blocks. Returns the first of each.
+    fn grow(&self, _: &Held<'_>, run: usize, metas: usize) -> Result<(usize, BlockId), OutOfMemory> {
+        let top = self.spans.top().max(self.spans.start());
+        let grown = self.open_metas(metas).and_then(|first| Ok((self.grow_top(top, run)?, first)));
         // The end of these spans is where the first block of the next one will lie.
         arch::clear_below::<REFILL_STACK_BYTES>();
         grown
     }
 
+    /// Takes `run` spans behind `top` if these are the ones with that number.
+    fn grow_at(&self, number: usize, run: usize) -> bool {
+        let growing = self.growth.hold();
+        self.spans.address_of(number) == self.spans.top() && self.grow(&growing, run, 0).is_ok()
+    }
+
     #[inline(never)]
-    fn grow_top_from_here(&self, run: usize) -> Result<usize, OutOfMemory> {
-        let top = self.spans.top().max(self.spans.start());
+    fn grow_top(&self, top: usize, run: usize) -> Result<usize, OutOfMemory> {
         let end = run.checked_mul(SPAN_BYTES).and_then(|bytes| top.checked_add(bytes)).ok_or(OutOfMemory)?;
         let number = self.spans.number_of(top);
-        self.region.spans.open_to(self.region.spans.start() + (number + run) * DESCRIPTOR_BYTES)?;
-        self.region.heap.open_to(end)?;
-        self.spans.set_top(end);
+        if run > 0 {
+            self.region.spans.open_to(self.region.spans.start() + (number + run) * DESCRIPTOR_BYTES)?;
+            self.region.heap.open_to(end)?;
+            self.claim(number, run);
+            self.spans.set_top(end);
+        }
         Ok(number)
     }
 
@@ -389,8 +442,8 @@ impl Pages {
         dirty
     }
 
-    /// Opens metadata for `count` further blocks.
-    fn take_meta(&self, count: usize) -> Result<BlockId, OutOfMemory> {
+    /// Opens metadata for `count` further blocks. The caller holds `growth`.
+    fn open_metas(&self, count: usize) -> Result<BlockId, OutOfMemory> {
         let first = self.slots.load(Relaxed);
         let end = first + count;
         if end > u32::MAX as usize {
@@ -404,7 +457,7 @@ impl Pages {
     fn take_single_meta(&self) -> Result<BlockId, OutOfMemory> {
         let spare = self.spare_meta.load(Relaxed);
         if spare == 0 {
-            return self.take_meta(1);
+            return Ok(self.grow(&self.growth.hold(), 0, 1)?.1);
         }
         self.spare_meta.store(self.spans.meta(spare).link(), Relaxed);
         Ok(spare)

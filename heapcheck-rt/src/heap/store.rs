@@ -18,7 +18,7 @@ use crate::limits::{FRESH_BYTES, SPAN_BYTES};
 use crate::lock::Lock;
 use crate::space::{BlockId, OutOfMemory};
 use core::cell::UnsafeCell;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Which blocks a thread gets.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,21 @@ pub(crate) struct Store {
     pub(crate) spans: &'static Spans,
     pub(crate) pages: &'static Pages,
     pub(crate) shelves: [Shelf; CLASSES],
+    pub(crate) aside: Aside,
+}
+
+/// What is handed out to a signal handler that has interrupted its own thread among its lists, or among the shelves: block
+/// for block, of spans of which only such blocks are ever used the first time. They come back as all others do.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    pub(crate) lock: Lock,
+    fresh: [AtomicU32; CLASSES],
+}
+
+impl Aside {
+    pub(crate) const fn new() -> Self {
+        Self { lock: Lock::new(), fresh: [const { AtomicU32::new(0) }; CLASSES] }
+    }
 }
 
 impl Store {
@@ -95,10 +110,33 @@ impl Store {
         }
     }
 
+    /// Takes one block that was never used, whatever the calling thread has been doing when a signal came.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn take_aside(&self, class: usize) -> Result<(usize, BlockId), OutOfMemory> {
+        let _held = self.aside.lock.hold();
+        let (fresh, blocks) = (&self.aside.fresh[class], blocks_of_span(class));
+        if fresh.load(Relaxed) == 0 {
+            fresh.store(
+                self.pages.take_small(class, SIZES[class], magic(SIZES[class]), blocks, true)? as u32,
+                Relaxed,
+            );
+        }
+        let number = fresh.load(Relaxed) as usize;
+        let span = self.spans.number(number);
+        let index = span.carved.load(Relaxed);
+        span.carved.store(index + 1, Relaxed);
+        if usize::from(index) + 1 == blocks {
+            fresh.store(0, Relaxed);
+        }
+        let address = self.spans.address_of(number) + usize::from(index) * SIZES[class] as usize;
+        Ok((address, span.first.load(Relaxed) + BlockId::from(index)))
+    }
+
     /// Gives one free block back to its span.
     pub(crate) fn shelve_one(&self, class: usize, address: usize, id: BlockId) {
         let shelf = &self.shelves[class];
-        let _held = shelf.lock.hold();
+        let _held = shelf.lock.hold_lightly();
         // SAFETY: the lock is held.
         let inner = unsafe { &mut *shelf.inner.get() };
         self.put_back(inner, class, &[FreeBlock { address, id: id as usize }]);
@@ -110,7 +148,7 @@ impl Store {
         debug_assert!(bin.is_empty());
         let shelf = &self.shelves[class];
         let mut filling = bin.fill(batch);
-        let held = shelf.lock.hold();
+        let held = shelf.lock.hold_lightly();
         // SAFETY: the lock is held.
         let inner = unsafe { &mut *shelf.inner.get() };
         if wanted == Wanted::Recent {
@@ -174,7 +212,8 @@ impl Store {
     ) -> Result<(), OutOfMemory> {
         let blocks = blocks_of_span(class);
         if inner.fresh == 0 {
-            inner.fresh = self.pages.take_small(class, SIZES[class], magic(SIZES[class]), blocks)? as u32;
+            inner.fresh =
+                self.pages.take_small(class, SIZES[class], magic(SIZES[class]), blocks, false)? as u32;
         }
         let number = inner.fresh as usize;
         let span = self.spans.number(number);
@@ -230,7 +269,7 @@ impl Store {
     /// Gives the blocks that came first back to their spans.
     fn shelve(&self, bin: &mut Bin, class: usize, count: usize) {
         let shelf = &self.shelves[class];
-        let _held = shelf.lock.hold();
+        let _held = shelf.lock.hold_lightly();
         // SAFETY: the lock is held.
         let inner = unsafe { &mut *shelf.inner.get() };
         self.put_back(inner, class, &bin.blocks()[..count]);
@@ -283,7 +322,7 @@ impl Store {
     pub(crate) fn reclaim(&self) -> bool {
         let mut any = false;
         for class in 0..CLASSES {
-            let _held = self.shelves[class].lock.hold();
+            let _held = self.shelves[class].lock.hold_lightly();
             // SAFETY: the lock is held.
             let inner = unsafe { &mut *self.shelves[class].inner.get() };
             any |= self.reclaim_class(class, inner);

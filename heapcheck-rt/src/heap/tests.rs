@@ -12,7 +12,7 @@ use super::cache::Cache;
 use super::meta::tag;
 use super::pages::Pages;
 use super::span::{SMALL, Spans};
-use super::store::{Shelf, Store};
+use super::store::{Aside, Shelf, Store};
 use crate::classes::{CLASSES, REQUEST_MAX, SIZES, aligned_class_of, blocks_of_span, class_of};
 use crate::limits::SPAN_BYTES;
 use crate::region::Region;
@@ -27,8 +27,12 @@ macro_rules! heap {
         static REGION: Region = Region::empty();
         static SPANS: Spans = Spans::new();
         static PAGES: Pages = Pages::on(&REGION, &SPANS);
-        static STORE: Store =
-            Store { spans: &SPANS, pages: &PAGES, shelves: [const { Shelf::new() }; CLASSES] };
+        static STORE: Store = Store {
+            spans: &SPANS,
+            pages: &PAGES,
+            shelves: [const { Shelf::new() }; CLASSES],
+            aside: Aside::new(),
+        };
         crate::testbed::prepare(&REGION);
         let opened =
             REGION.spans.open_to(REGION.spans.start() + 1).and(REGION.heap.open_to(REGION.heap.start() + 1));
@@ -76,27 +80,34 @@ impl Block {
 
 impl Heap {
     fn take(self, cache: &mut Cache, bytes: usize, align: usize, seed: usize) -> Block {
+        self.take_from(false, cache, bytes, align, seed)
+    }
+
+    /// Takes a block, `aside` from where signal handlers get theirs.
+    fn take_from(self, aside: bool, cache: &mut Cache, bytes: usize, align: usize, seed: usize) -> Block {
         let class = if align <= 16 {
             (bytes <= REQUEST_MAX).then(|| class_of(bytes))
         } else {
             aligned_class_of(bytes, align)
         };
         let (address, id) = match class {
+            Some(class) if aside => self.store.take_aside(class).expect("memory"),
             Some(class) => {
                 if cache.bin(class).is_empty() {
                     self.store.refill(cache, class).expect("memory");
                 }
-                let (address, id) = cache.bin(class).pop().expect("a filled bin");
-                assert!(SIZES[class] as usize > bytes);
-                // SAFETY: the block is ours.
-                unsafe { (address as *mut u8).write_bytes(0, bytes) };
-                (address, id)
+                cache.bin(class).pop().expect("a filled bin")
             }
             None => {
-                let (number, id) = self.pages.take_large(bytes, align, true).expect("memory");
+                let (number, id) = self.pages.take_large(bytes, align, true, aside).expect("memory");
                 (self.spans.address_of(number), id)
             }
         };
+        if let Some(class) = class {
+            assert!(SIZES[class] as usize > bytes);
+            // SAFETY: the block is ours.
+            unsafe { (address as *mut u8).write_bytes(0, bytes) };
+        }
         let block = Block { address, bytes, id, seed };
         assert_eq!(address % align.max(16), 0, "{block:?} at {align}");
         assert!(block.words().iter().all(|word| *word == 0), "{block:?} is not clear");
@@ -262,7 +273,8 @@ fn check(heap: Heap, seed: u64, operations: usize) {
                 insert(&mut blocks, block);
             }
             2..8 if keys.len() < goal => {
-                let block = heap.take(cache, random.size(), random.align(), operation * 2 + 1);
+                let aside = random.below(13) == 0;
+                let block = heap.take_from(aside, cache, random.size(), random.align(), operation * 2 + 1);
                 keys.push(block.address);
                 insert(&mut blocks, block);
             }
@@ -329,7 +341,8 @@ fn blocks_travel_between_threads_and_none_is_handed_out_twice() {
                     for operation in 0..20_000 {
                         match random.below(8) {
                             0..4 if held.len() < 400 => {
-                                held.push(heap.take(
+                                held.push(heap.take_from(
+                                    operation % 13 == 0,
                                     &mut cache,
                                     random.size() / 4,
                                     16,

@@ -447,6 +447,13 @@ pub(crate) fn set_signal_mask(mask: u64) -> u64 {
     before
 }
 
+/// Adds to the blocked signals of this thread and returns those before.
+pub(crate) fn block_signals(mask: u64) -> u64 {
+    let mut before = 0u64;
+    let _ = call!(14, 0, &mask as *const u64, &mut before as *mut u64, 8);
+    before
+}
+
 /// prctl(2) with one argument.
 pub(crate) fn process_control(option: usize, argument: usize) -> Result<usize, Errno> {
     call!(157, option, argument)
