@@ -154,6 +154,10 @@ fn a_check_in_the_middle_of_things_is_never_silent() {
             true,
         );
         assert!(!text.contains("only local variables"), "{text}");
+        // What a check has only counted is told when the frame is gone.
+        let folder = tempfile::tempdir().unwrap();
+        let (_, _, text) = run_in(folder.path(), &binary, &["forgotten"], Some(("normal", "full")));
+        assert!(text.contains("heapcheck: leaked 202 bytes in 2 blocks (mode normal)"), "{text}");
     }
 }
 
