@@ -15,8 +15,8 @@
 
 mod template;
 mod complaint;
-mod nearest;
 mod literal;
+mod nearest;
 mod size;
 mod arguments;
 mod function;
