@@ -7,6 +7,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
+use heapcheck_rt::record::{Moment, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::complaint::Complaint;
@@ -20,8 +21,8 @@ const FILE: &str = "excused";
 /// What excused something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Line {
-    /// By what.
-    pub(crate) by: By,
+    /// By what. Nothing: by the runtime, which reads files of `leak:` lines itself.
+    pub(crate) by: Option<By>,
     /// What leaked, as a baseline knows it; of what is suppressed there is no signature.
     pub(crate) key: Key,
     /// As much.
@@ -30,15 +31,33 @@ pub(crate) struct Line {
 
 /// Adds what was excused in a unit.
 pub(crate) fn add(run: &Run, unit: &Explained) -> Result<(), Complaint> {
-    if unit.excused.is_empty() {
-        return Ok(());
-    }
     let lines = unit.excused.iter().map(|excused| {
         let key = unit.key(excused.signature.as_deref().unwrap_or_default());
-        let line = Line { by: excused.by.clone(), key, bytes: excused.bytes };
-        serde_json::to_string(&line).unwrap_or_default() + "\n"
+        Line { by: Some(excused.by.clone()), key, bytes: excused.bytes }
     });
-    let text: String = lines.collect();
+    add_lines(run, lines)
+}
+
+/// Adds what the runtime excused in the processes of a unit.
+pub(crate) fn add_of_runtime(run: &Run, records: &[Record]) -> Result<(), Complaint> {
+    let bytes = excused_by_runtime(records);
+    add_lines(run, (bytes > 0).then(|| Line { by: None, key: Key::default(), bytes }).into_iter())
+}
+
+/// How much the runtime excused. Of the checks of a process the last one that is not about a scope tells it all.
+pub(crate) fn excused_by_runtime(records: &[Record]) -> u64 {
+    let last = |record: &Record| {
+        let of_all = record.checks.iter().rfind(|found| found.check.moment != Moment::Scope)?;
+        Some(of_all.totals?.suppressed_bytes)
+    };
+    records.iter().filter_map(last).sum()
+}
+
+fn add_lines(run: &Run, lines: impl Iterator<Item = Line>) -> Result<(), Complaint> {
+    let text: String = lines.map(|line| serde_json::to_string(&line).unwrap_or_default() + "\n").collect();
+    if text.is_empty() {
+        return Ok(());
+    }
     let path = run.path.join(FILE);
     let opened = OpenOptions::new().create(true).append(true).open(&path);
     let added = opened.and_then(|mut file| file.write_all(text.as_bytes()));

@@ -34,7 +34,7 @@ pub(crate) fn vanished<'k>(
 pub(crate) fn warnings(plan: &Plan, lines: &[Line], entries: &[Entry], is_whole: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     let is_used = |wanted: &str| {
-        lines.iter().any(|line| matches!(&line.by, By::Suppression { source, .. } if source == wanted))
+        lines.iter().any(|line| matches!(&line.by, Some(By::Suppression { source, .. }) if source == wanted))
     };
     let today = today();
     for suppression in &plan.suppressions {
@@ -46,7 +46,7 @@ pub(crate) fn warnings(plan: &Plan, lines: &[Line], entries: &[Entry], is_whole:
             warnings.push(format!("the suppression at {source} matched nothing and can be removed"));
         }
     }
-    let accepted = lines.iter().filter(|line| line.by == By::Baseline);
+    let accepted = lines.iter().filter(|line| line.by == Some(By::Baseline));
     let seen: BTreeSet<Key> = accepted.map(|line| line.key.clone()).collect();
     // A test that leaks may have grown leaks of the baseline, which are in no line.
     let gone = vanished(&plan.known, &seen, entries, &[Verdict::Clean], is_whole);

@@ -278,6 +278,9 @@ fn run_once(
             let _ = write!(std::io::stderr(), "\n{answer}");
         }
     }
+    ledger::add_of_runtime(&handover.run, &records)?;
+    let is_kept =
+        settings.has_in_use || handover.plan.why.is_some() || ledger::excused_by_runtime(&records) > 0;
     let mut explained =
         explain_excused(&unit, records, verdict, rest, &handover.plan, &mut Symbols::default());
     explained.took_ms = Some(milliseconds(took));
@@ -308,7 +311,7 @@ fn run_once(
             unit.remove();
             let _ = write!(std::io::stderr(), "\n{}", timed_out(&settings));
         }
-        Verdict::Clean if settings.has_in_use || handover.plan.why.is_some() => {}
+        Verdict::Clean if is_kept => {}
         _ if explained.excused.is_empty() => unit.remove(),
         _ => {}
     }

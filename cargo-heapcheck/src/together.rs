@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use heapcheck_rt::record::{Found, LeakKind, Record};
+use heapcheck_rt::record::{Found, Leak, LeakKind, Record};
 
 use crate::binary::short_name;
 use crate::child;
@@ -57,6 +57,7 @@ pub(crate) fn run(harness: &Harness, arguments: &[String]) -> Result<u8, Complai
         Some(signal) => format!("its process was ended by signal {signal} ({})", signal_name(signal)),
         None => format!("its process ended with status {} before it did", status.code().unwrap_or(-1)),
     };
+    ledger::add_of_runtime(&harness.handover.run, &records)?;
     let owners = Owners::of(&records, &names);
     let outcomes =
         Outcomes { harness, whole: &whole, records: &records, owners, log: read_log(&log), rest, end };
@@ -324,7 +325,10 @@ impl Outcomes<'_> {
         verdict: &Verdict,
         scopes: &[u32],
     ) -> Result<(), Complaint> {
-        let is_told = |found: &Found| found.check.has_in_use || !found.held.is_empty();
+        let is_excused = |leak: &Leak| leak.suppressed && scopes.contains(&leak.scope);
+        let is_told = |found: &Found| {
+            found.check.has_in_use || !found.held.is_empty() || found.leaks.iter().any(is_excused)
+        };
         let is_there = self.records.iter().flat_map(|record| &record.checks).any(is_told);
         if *verdict == Verdict::Clean && is_there {
             self.add_part(number, test, scopes)?;

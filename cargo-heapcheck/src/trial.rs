@@ -240,6 +240,10 @@ impl Harness {
             }
             _ => String::new(),
         };
+        if verdict != Verdict::Failed {
+            ledger::add_of_runtime(&self.handover.run, &records)?;
+        }
+        let is_kept = is_kept || ledger::excused_by_runtime(&records) > 0;
         if !matches!(verdict, Verdict::Leaked | Verdict::None(_)) {
             let text = why + &self.tell_besides(&unit, &records, &verdict);
             match &record {

@@ -2,6 +2,7 @@
 //! What the records of a unit prove. Silence proves nothing: a process without a record, or with one that breaks off,
 //! was not checked.
 
+use std::borrow::Cow;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -124,23 +125,24 @@ fn how_it_ended(status: Option<ExitStatus>) -> String {
     }
 }
 
-/// The usual name of a signal (signal(7)).
-pub(crate) fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        _ => "no name",
+/// The names of signals, from the first one on: those of x86 and of Arm (signal(7)).
+const SIGNALS: [&str; 31] = [
+    "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1",
+    "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP",
+    "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR",
+    "SIGSYS",
+];
+/// The first of the real-time signals that libc leaves to programs, and the last one.
+const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
+
+/// The usual name of a signal. Real-time ones are counted from the first.
+pub(crate) fn signal_name(signal: i32) -> Cow<'static, str> {
+    let standard = usize::try_from(signal - 1).ok().and_then(|at| SIGNALS.get(at));
+    match standard {
+        Some(name) => Cow::Borrowed(*name),
+        None if signal == *REAL_TIME.start() => "SIGRTMIN".into(),
+        None if REAL_TIME.contains(&signal) => format!("SIGRTMIN+{}", signal - REAL_TIME.start()).into(),
+        None => "no name".into(),
     }
 }
 
@@ -157,4 +159,27 @@ fn why_not_injected(program: &Path) -> String {
         Err(_) => "it is no 64-bit ELF program",
     };
     format!("the runtime never started in it: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_are_called_as_the_shell_calls_them() {
+        // `kill -l` of util-linux, of bash and of dash, each has its own way for those in real time.
+        let check = |signal: i32| {
+            let output = std::process::Command::new("bash").args(["-c", &format!("kill -l {signal}")]).output();
+            let Ok(output) = output.map(|output| String::from_utf8(output.stdout).unwrap()) else {
+                eprintln!("skipped: there is no bash");
+                return;
+            };
+            assert_eq!(signal_name(signal).strip_prefix("SIG"), Some(output.trim()), "signal {signal}");
+        };
+        (1..=31).for_each(check);
+        check(34);
+        for (signal, name) in [(35, "SIGRTMIN+1"), (64, "SIGRTMIN+30"), (0, "no name"), (33, "no name"), (65, "no name")] {
+            assert_eq!(signal_name(signal), name);
+        }
+    }
 }

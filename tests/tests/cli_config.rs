@@ -136,3 +136,21 @@ fn wrong_settings_are_told_with_their_place() {
         fixture.check_command(step, &format!("test   (with {name}={value})"), command.env(name, value));
     }
 }
+
+#[test]
+fn what_leak_files_excuse_in_tests_is_counted() {
+    let fixture = Fixture::new("baseline");
+    fs::write(fixture.path().join("known.supp"), "leak:lose\n").unwrap();
+    for isolation in ["", " --isolation=none"] {
+        let line = format!("test --lib --suppressions known.supp{isolation}");
+        let output = fixture.command(&line).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        let sum = "heapcheck: 3 tests checked: 3 clean; leaks of 2,005 bytes are excused, see `cargo heapcheck report`";
+        assert!(stderr.contains(sum), "{stderr}");
+        let report = fixture.command("report").output().unwrap();
+        let told = String::from_utf8_lossy(&report.stdout);
+        assert!(told.contains("`tests::goes` is clean; 1,004 bytes suppressed"), "{told}");
+        assert!(told.contains("`tests::grows` is clean; 1,001 bytes suppressed"), "{told}");
+    }
+}

@@ -110,6 +110,42 @@ fn show_env_speaks_to_three_shells() {
 }
 
 #[test]
+fn each_shell_takes_what_show_env_prints() {
+    let shells = [
+        ("sh", &["-c"][..], r#"eval "$($TOOL heapcheck show-env)"; cargo test --lib -- tests::leaks"#),
+        (
+            "fish",
+            &["--no-config", "-c"],
+            "$TOOL heapcheck show-env --shell fish | source; cargo test --lib -- tests::leaks",
+        ),
+        (
+            "pwsh",
+            &["-NoProfile", "-Command"],
+            "& $env:TOOL heapcheck show-env --shell powershell | Out-String | Invoke-Expression; \
+             cargo test --lib -- tests::leaks; exit $LASTEXITCODE",
+        ),
+    ];
+    for (shell, flags, script) in shells {
+        if Command::new(shell).arg("--version").output().is_err() {
+            eprintln!("skipped: there is no `{shell}` to take the environment");
+            continue;
+        }
+        let fixture = Fixture::new("kinds");
+        let mut command = scrubbed(Path::new(shell), fixture.path());
+        command.args(flags).arg(script).env("TOOL", tool());
+        command.env("HEAPCHECK_RT", heapcheck_tests::fixture::runtime());
+        let output = command.output().unwrap();
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(101), "{shell}: {stdout}{stderr}");
+        assert!(
+            stdout.contains("heapcheck: `tests::leaks` leaked 1,001 bytes in 1 block"),
+            "{shell}: {stdout}"
+        );
+    }
+}
+
+#[test]
 fn clean_removes_ours_and_nothing_else() {
     let fixture = Fixture::new("config");
     let cargo = || scrubbed(Path::new("cargo"), fixture.path());
