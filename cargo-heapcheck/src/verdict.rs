@@ -127,9 +127,36 @@ fn how_it_ended(status: Option<ExitStatus>) -> String {
 
 /// The names of signals, from the first one on: those of x86 and of Arm (signal(7)).
 const SIGNALS: [&str; 31] = [
-    "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1",
-    "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP",
-    "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR",
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
     "SIGSYS",
 ];
 /// The first of the real-time signals that libc leaves to programs, and the last one.
@@ -169,7 +196,8 @@ mod tests {
     fn signals_are_called_as_the_shell_calls_them() {
         // `kill -l` of util-linux, of bash and of dash, each has its own way for those in real time.
         let check = |signal: i32| {
-            let output = std::process::Command::new("bash").args(["-c", &format!("kill -l {signal}")]).output();
+            let output =
+                std::process::Command::new("bash").args(["-c", &format!("kill -l {signal}")]).output();
             let Ok(output) = output.map(|output| String::from_utf8(output.stdout).unwrap()) else {
                 eprintln!("skipped: there is no bash");
                 return;
@@ -178,7 +206,9 @@ mod tests {
         };
         (1..=31).for_each(check);
         check(34);
-        for (signal, name) in [(35, "SIGRTMIN+1"), (64, "SIGRTMIN+30"), (0, "no name"), (33, "no name"), (65, "no name")] {
+        for (signal, name) in
+            [(35, "SIGRTMIN+1"), (64, "SIGRTMIN+30"), (0, "no name"), (33, "no name"), (65, "no name")]
+        {
             assert_eq!(signal_name(signal), name);
         }
     }
