@@ -93,6 +93,9 @@ impl Testing {
         if !status.success() && self.verb[0] == "nextest" && !has_nextest() {
             eprintln!("hint: `cargo install --locked cargo-nextest` installs it");
         }
+        if interrupted.is_none() {
+            tally::settle(&run)?;
+        }
         let is_empty = interrupted.is_none() && run.units().is_empty() && tally::read(&run).is_empty();
         if is_empty && self.is_refused(&run, status) {
             run.forget(&home);

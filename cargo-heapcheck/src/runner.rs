@@ -134,6 +134,9 @@ fn run_one(harness: &Harness, name: &str, left: Option<Left>) -> Result<u8, Comp
         let is_earlier = |unit: &Unit| unit.program == harness.program && unit.test.as_deref() == Some(name);
         harness.handover.run.units().iter().filter(|unit| is_earlier(unit)).for_each(Unit::remove);
     }
+    if left.is_none() {
+        tally::begin(&harness.handover.run, &short_name(&harness.program), name)?;
+    }
     let told = harness.run_test(name, 0, is_ignored, left)?;
     if !harness.asked.is_live {
         print!("{}", told.output);

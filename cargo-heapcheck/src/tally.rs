@@ -10,10 +10,16 @@ use std::path::Path;
 
 use crate::complaint::Complaint;
 use crate::explain::Explained;
+use crate::printed;
 use crate::run::Run;
 use crate::verdict::Verdict;
 
 const FILE: &str = "tally";
+/// The first word of a line that says that a test has begun.
+const BEGUN: &str = "begun";
+/// What is said of a test that has only begun.
+const KILLED: &str = "the test was killed together with its runner, before anything could be judged; nextest does that to \
+                      tests that take too long\n";
 
 /// What became of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,14 +83,42 @@ impl Counts {
 
 /// Adds a line.
 pub(crate) fn add(run: &Run, entry: &Entry) -> Result<(), Complaint> {
-    let path = run.path.join(FILE);
     let reason = match &entry.verdict {
         Verdict::None(reason) => reason.replace(['\n', '\t'], " "),
         _ => String::new(),
     };
     let name = entry.verdict.name();
     let took = entry.took_ms.map(|took| took.to_string()).unwrap_or_default();
-    let line = format!("{name}\t{}\t{}\t{reason}\t{}\t{took}\n", entry.program, entry.test, one_of_tries());
+    let tries = one_of_tries();
+    add_line(run, &format!("{name}\t{}\t{}\t{reason}\t{tries}\t{took}\n", entry.program, entry.test))
+}
+
+/// Notes that a test has begun, whose runner may be killed with it.
+pub(crate) fn begin(run: &Run, program: &str, test: &str) -> Result<(), Complaint> {
+    add_line(run, &format!("{BEGUN}\t{program}\t{test}\t\t{}\t\n", one_of_tries()))
+}
+
+/// Adds, of tests that have only begun, that they were killed. Nobody runs any more.
+pub(crate) fn settle(run: &Run) -> Result<(), Complaint> {
+    let text = fs::read_to_string(run.path.join(FILE)).unwrap_or_default();
+    let whose = |line: &str| line.split('\t').skip(1).take(2).map(str::to_string).collect::<Vec<_>>();
+    let mut open: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        open.retain(|begun| whose(begun) != whose(line));
+        if line.starts_with(BEGUN) {
+            open.push(line);
+        }
+    }
+    for line in open {
+        let [program, test] = whose(line).try_into().unwrap_or_default();
+        printed::keep(run, &program, &test, KILLED);
+        add_line(run, &format!("{}\n", line.replacen(BEGUN, Verdict::Failed.name(), 1)))?;
+    }
+    Ok(())
+}
+
+fn add_line(run: &Run, line: &str) -> Result<(), Complaint> {
+    let path = run.path.join(FILE);
     let added = OpenOptions::new()
         .create(true)
         .append(true)
@@ -141,6 +175,24 @@ fn read_line(line: &str) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_only_begun_was_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run { path: folder.path().to_path_buf() };
+        for test in ["ends", "hangs"] {
+            begin(&run, "app", test).unwrap();
+        }
+        let entry =
+            |test: &str, verdict| Entry { program: "app".into(), test: test.into(), verdict, took_ms: None };
+        add(&run, &entry("ends", Verdict::Clean)).unwrap();
+        assert_eq!(read(&run), [entry("ends", Verdict::Clean)]);
+        for _ in 0..2 {
+            settle(&run).unwrap();
+            assert_eq!(read(&run), [entry("ends", Verdict::Clean), entry("hangs", Verdict::Failed)]);
+        }
+        assert_eq!(printed::read(&run, "app", "hangs").as_deref(), Some(KILLED));
+    }
 
     #[test]
     fn a_line_is_read_as_it_was_written() {

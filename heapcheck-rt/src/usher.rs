@@ -178,8 +178,13 @@ fn lead(start: &Start, errand: &Errand<'_>, scraps: &Scraps) -> Option<Left> {
     let pid = child.start().ok()?;
     let mut shown = 0;
     let mut seen = 0;
+    let mut is_noted = false;
     if let Ok(ended) = outside::open_process(pid) {
         while !outside::wait_until_readable(ended, LOOK_EVERY_MS) {
+            // Whoever is killed before it ends could kill us as well; what ends sooner costs nothing.
+            if !core::mem::replace(&mut is_noted, true) {
+                let _ = add(b"begun", entry, None, errand, scraps);
+            }
             if sys::file_size(output).is_ok_and(|size| size != seen)
                 && let Ok(output) = Mapping::of(output)
             {
@@ -205,7 +210,7 @@ fn lead(start: &Start, errand: &Errand<'_>, scraps: &Scraps) -> Option<Left> {
     }
     let is_proved = Mapping::of(record).is_ok_and(|record| proof::is_clean(record.bytes(), pid as u32));
     // Processes that it has forked have records there.
-    if !is_proved || outside::exists(unit) || add(entry, took_ms, errand, scraps).is_none() {
+    if !is_proved || outside::exists(unit) || add(b"clean", entry, Some(took_ms), errand, scraps).is_none() {
         return Some(left);
     }
     show(heard::own(printed.bytes(), bare(name)), &mut shown);
@@ -299,8 +304,8 @@ fn pad(text: &mut Text<'_>, number: u64) {
     text.dec(number);
 }
 
-/// The line of the tally for a clean test without its time: how it ended, the program, the test, no reason, and what its
-/// tries have in common.
+/// The line of the tally for a test, without how it ended in front and its time behind: the program, the test, no reason, and
+/// what its tries have in common.
 fn entry(start: &Start, program: &[u8], name: &[u8], scraps: &Scraps) -> Option<&'static [u8]> {
     let file = bare(program).rsplit(|byte| *byte == b'/').next()?;
     // Without the hash that cargo gives it.
@@ -311,7 +316,7 @@ fn entry(start: &Start, program: &[u8], name: &[u8], scraps: &Scraps) -> Option<
     };
     let variable = |name: &[u8]| start.variable(name).map(bare);
     scraps.line(|text| {
-        text.str("clean\t").bytes(short).str("\t").bytes(bare(name)).str("\t\t");
+        text.str("\t").bytes(short).str("\t").bytes(bare(name)).str("\t\t");
         if let (Some(total), Some(binary), Some(test)) =
             (variable(b"NEXTEST_TOTAL_ATTEMPTS="), variable(b"NEXTEST_BINARY_ID="), variable(b"NEXTEST_TEST_NAME="))
             && total != b"1"
@@ -324,9 +329,15 @@ fn entry(start: &Start, program: &[u8], name: &[u8], scraps: &Scraps) -> Option<
 }
 
 /// Adds a line to the tally, with one `write`, so that those of several ushers do not mix.
-fn add(entry: &[u8], took_ms: u64, errand: &Errand<'_>, scraps: &Scraps) -> Option<()> {
+fn add(
+    word: &[u8], entry: &[u8], took_ms: Option<u64>, errand: &Errand<'_>, scraps: &Scraps,
+) -> Option<()> {
     let entry = scraps.line(|text| {
-        text.bytes(entry).dec(took_ms).str("\n");
+        text.bytes(word).bytes(entry);
+        if let Some(took_ms) = took_ms {
+            text.dec(took_ms);
+        }
+        text.str("\n");
     })?;
     let path = scraps.line(|text| {
         text.bytes(bare(errand.run)).str("/tally\0");

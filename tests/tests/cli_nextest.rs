@@ -193,3 +193,22 @@ fn without_capture_a_test_speaks_once() {
     assert_eq!(seen.code, Some(0), "{}", seen.stderr);
     assert_eq!(seen.stdout.matches("clean speaks").count(), 1, "{}", seen.stdout);
 }
+
+#[test]
+fn a_test_that_nextest_kills_is_told_as_one_that_failed() {
+    if fixture().is_none() {
+        return;
+    }
+    let fixture = Fixture::new("slow");
+    fs::create_dir_all(fixture.path().join(".config")).unwrap();
+    let limit =
+        "[profile.default]\nslow-timeout = { period = \"4s\", terminate-after = 2, grace-period = \"1s\" }\n";
+    fs::write(fixture.path().join(".config/nextest.toml"), limit).unwrap();
+    let seen = run(&fixture, "nextest run --no-fail-fast --run-ignored all");
+    assert_eq!(seen.code, Some(101), "{}", seen.stderr);
+    let sum = "heapcheck: 3 tests checked: 1 clean, 1 leaked, 1 failed";
+    assert!(seen.stderr.contains(sum), "{}", seen.stderr);
+    let report = run(&fixture, "report --format json");
+    assert!(report.stdout.contains("c_takes_for_ever"), "{}", report.stdout);
+    assert!(report.stdout.contains("killed together with its runner"), "{}", report.stdout);
+}
