@@ -330,8 +330,9 @@ pub(crate) fn explain_run(run: &Run, symbols: &mut Symbols) -> Result<Vec<Explai
             explained.push(Explained::without_records(program, test, verdict.clone()));
             explained.len() - 1
         });
-        if has_failed {
-            // Its records may show leaks besides.
+        let has_lost = |unit: &Explained| !unit.leaks.is_empty() || !unit.faults.is_empty();
+        // The records of one that has failed may show leaks besides, and the process that a clean one shared may have leaked.
+        if has_failed || verdict == Verdict::Clean && !has_lost(&explained[at]) {
             explained[at].verdict = verdict;
         }
         (explained[at].took_ms, explained[at].output) = (took_ms, output);

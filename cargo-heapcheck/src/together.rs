@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use heapcheck_rt::record::{Found, Leak, LeakKind, Record};
+use heapcheck_rt::record::{Found, Leak, LeakKind, Moment, Record};
 
 use crate::binary::short_name;
 use crate::child;
@@ -327,7 +327,10 @@ impl Outcomes<'_> {
     ) -> Result<(), Complaint> {
         let is_excused = |leak: &Leak| leak.suppressed && scopes.contains(&leak.scope);
         let is_told = |found: &Found| {
-            found.check.has_in_use || !found.held.is_empty() || found.leaks.iter().any(is_excused)
+            let is_of_all = found.check.moment != Moment::Scope;
+            found.check.has_in_use
+                || !found.held.is_empty()
+                || is_of_all && found.leaks.iter().any(is_excused)
         };
         let is_there = self.records.iter().flat_map(|record| &record.checks).any(is_told);
         if *verdict == Verdict::Clean && is_there {
