@@ -42,11 +42,16 @@ impl Mapping {
         Span::new(self.start, self.end)
     }
 
-    /// Whether loads from `span`, which lies in it, work. What the kernel lists as readable is, but for shared memory that
-    /// was cut short (touching it is SIGBUS).
+    /// Whether loads from `span`, which lies in it, work. What the kernel lists as readable is, but for files and for shared
+    /// memory that was cut short (touching it is SIGBUS).
     fn holds(&self, span: Span) -> bool {
         let start = span.start / sys::PAGE * sys::PAGE;
-        self.kind != MapKind::Memory || sys::can_read(start, span.end - start)
+        !matches!(self.kind, MapKind::Memory | MapKind::File) || sys::can_read(start, span.end - start)
+    }
+
+    /// Whether it is a file, not a device, into which the program may write.
+    pub(crate) fn is_written_file(&self, name: &[u8]) -> bool {
+        self.kind == MapKind::File && self.perms.writable() && !name.starts_with(b"/dev/")
     }
 
     /// Calls `visit` with the parts of `span`, which lies in it, that may hold a word which is not zero, and can be read.
@@ -59,10 +64,13 @@ impl Mapping {
         arena: &'static Arena,
         mut visit: impl FnMut(Span) -> Result<(), OutOfMemory>,
     ) -> Result<(), OutOfMemory> {
-        if self.kind != MapKind::Memory && span.end - span.start < SPARSE_BYTES {
+        let is_file = self.kind == MapKind::File;
+        if self.kind != MapKind::Memory && !is_file && span.end - span.start < SPARSE_BYTES {
             return visit(span);
         }
-        let mut asker = Asker::new(self.kind, arena)?;
+        // Pages of a file that nobody has written are not read from the disk.
+        let gap_bytes = if is_file { 0 } else { GAP_BYTES };
+        let mut asker = Asker::new(self, arena)?;
         let mut visit = |lo: usize, hi: usize| {
             let part = Span::new(lo.max(span.start), hi.min(span.end));
             if part.is_empty() || !self.holds(part) { Ok(()) } else { visit(part) }
@@ -74,7 +82,7 @@ impl Mapping {
             asker.ask(at, pages);
             for page in (0..pages).filter(|page| asker.is_filled(*page)) {
                 let start = at + page * sys::PAGE;
-                if start.saturating_sub(hi) > GAP_BYTES {
+                if start.saturating_sub(hi) > gap_bytes {
                     visit(lo, hi)?;
                     lo = start;
                 }
@@ -86,25 +94,39 @@ impl Mapping {
     }
 }
 
-/// Asks the kernel which pages were ever filled, many at a time.
+/// Asks the kernel which pages were ever filled, many at a time: of a file, which ones are the process's own, or if it shares
+/// them, which it has touched.
 struct Asker {
     answers: Buf<u64>,
     /// Whether shared memory is meant: of that a page may be filled that this process has never touched (mincore(2) tells
     /// it), of other memory one may be in the swap (only proc_pid_pagemap(5) tells that).
     is_shared: bool,
     pagemap: Option<i32>,
+    /// Which bits an answer has that says so (proc_pid_pagemap(5)), and which bit it has not.
+    filled: u64,
+    unfilled: u64,
     /// Whether an answer came. What is not known counts as filled.
     knows: bool,
 }
 
 impl Asker {
-    fn new(kind: MapKind, arena: &'static Arena) -> Result<Self, OutOfMemory> {
+    fn new(mapping: &Mapping, arena: &'static Arena) -> Result<Self, OutOfMemory> {
+        /// Present, or in the swap.
+        const THERE: u64 = 3 << 62;
+        const PRESENT: u64 = 1 << 63;
+        /// A page of a file, or shared.
+        const OF_FILE: u64 = 1 << 61;
         let mut answers = Buf::new(arena);
         answers.resize(ASKED_PAGES, 0)?;
-        let is_shared = kind == MapKind::Memory;
+        let is_shared = mapping.kind == MapKind::Memory;
+        let (filled, unfilled) = match mapping.kind {
+            MapKind::File if mapping.perms.shared() => (PRESENT, 0),
+            MapKind::File => (THERE, OF_FILE),
+            _ => (THERE, 0),
+        };
         let pagemap =
             if is_shared { None } else { sys::open(b"/proc/thread-self/pagemap\0", sys::O_CLOEXEC, 0).ok() };
-        Ok(Self { answers, is_shared, pagemap, knows: false })
+        Ok(Self { answers, is_shared, pagemap, filled, unfilled, knows: false })
     }
 
     /// Asks about so many pages from the address `at` on.
@@ -118,14 +140,12 @@ impl Asker {
     }
 
     fn is_filled(&self, page: usize) -> bool {
-        /// Present, or in the swap.
-        const THERE: u64 = 3 << 62;
         let answers = self.answers.as_slice();
         !self.knows
             || if self.is_shared {
                 answers[page / 8].to_le_bytes()[page % 8] & 1 != 0
             } else {
-                answers[page] & THERE != 0
+                answers[page] & self.filled != 0 && answers[page] & self.unfilled == 0
             }
     }
 }

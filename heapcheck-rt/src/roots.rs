@@ -378,9 +378,22 @@ impl Collector<'_> {
         owned.resize(kept, Span::new(0, 0))?;
         for (number, mapping) in self.world.maps.all().iter().enumerate() {
             let is_memory =
-                matches!(mapping.kind, MapKind::Anonymous | MapKind::Memory | MapKind::Heap | MapKind::Stack);
+                matches!(mapping.kind, MapKind::Anonymous | MapKind::Memory | MapKind::Heap | MapKind::Stack)
+                    || mapping.is_written_file(self.world.maps.name(mapping));
             // What may not be written any more may have been: frozen tables, code that was made at run time.
             if !is_memory || !mapping.perms.readable() {
+                continue;
+            }
+            // Of a module's file only its segments are the program's.
+            if mapping.kind == MapKind::File
+                && self.world.modules.all().iter().any(|module| {
+                    self.world
+                        .modules
+                        .segments(module)
+                        .iter()
+                        .any(|segment| segment.span.start < mapping.end && mapping.start < segment.span.end)
+                })
+            {
                 continue;
             }
             let tag = Tag { kind: RootKind::Maps, owner: number as u32 };
