@@ -8,30 +8,49 @@ use heapcheck_rt::record::{self, Found};
 pub(super) struct Contents<'f> {
     /// In the order of blocks and offsets.
     parts: Vec<&'f record::Contents<Vec<u64>>>,
+    /// Where those of a block begin; the runtime numbers blocks without gaps.
+    starts: Vec<u32>,
 }
+
+/// Blocks that are found by their number at once: more than a record has.
+const BLOCKS_MAX: u32 = 1 << 20;
 
 impl<'f> Contents<'f> {
     /// Those that a check has.
     pub(super) fn of(found: &'f Found) -> Self {
-        let mut parts: Vec<_> = found.contents.iter().collect();
+        Self::of_parts(found.contents.iter().filter(|part| part.block < BLOCKS_MAX).collect())
+    }
+
+    fn of_parts(mut parts: Vec<&'f record::Contents<Vec<u64>>>) -> Self {
         parts.sort_by_key(|part| (part.block, part.offset));
-        Self { parts }
+        let blocks = parts.last().map_or(0, |last| last.block + 1);
+        let (mut starts, mut at) = (Vec::with_capacity(blocks as usize + 1), 0);
+        for block in 0..=blocks {
+            while parts.get(at).is_some_and(|part| part.block < block) {
+                at += 1;
+            }
+            starts.push(at as u32);
+        }
+        Self { parts, starts }
     }
 
     /// The number of `size` bytes at `offset` of a block, if all of it is known.
     pub(super) fn read(&self, block: u32, offset: u64, size: u64) -> Option<u64> {
-        let mut number = 0;
-        for at in (offset..offset.checked_add(size.min(8))?).rev() {
-            let byte = self.word(block, at & !7)? >> (at % 8 * 8) & 0xff;
-            number = number << 8 | byte;
+        let (word, shift) = (offset & !7, offset % 8 * 8);
+        let size = size.clamp(1, 8);
+        let mut number = self.word(block, word)? >> shift;
+        if offset % 8 + size > 8 {
+            number |= self.word(block, word.checked_add(8)?)? << (64 - shift);
         }
-        Some(number)
+        Some(number & (u64::MAX >> (64 - 8 * size)))
     }
 
     /// The word at `offset`, a multiple of 8.
     fn word(&self, block: u32, offset: u64) -> Option<u64> {
-        let behind = self.parts.partition_point(|part| (part.block, part.offset) <= (block, offset));
-        let part = self.parts[..behind].last().filter(|part| part.block == block)?;
+        let at = block as usize;
+        let parts = &self.parts[*self.starts.get(at)? as usize..*self.starts.get(at + 1)? as usize];
+        let behind = parts.partition_point(|part| part.offset <= offset);
+        let part = parts[..behind].last()?;
         let bit = u32::try_from((offset - part.offset) / 8).ok()?;
         let is_known = part.known.checked_shr(bit)? & 1 == 1;
         let before = (part.known & ((1 << bit) - 1)).count_ones();
@@ -58,9 +77,7 @@ mod tests {
             // What no writer has written.
             part(8, 0, u64::MAX, &[1]),
         ];
-        let mut parts: Vec<_> = all.iter().collect();
-        parts.sort_by_key(|part| (part.block, part.offset));
-        let contents = Contents { parts };
+        let contents = Contents::of_parts(all.iter().collect());
         let check = |block, offset, size, expected| {
             assert_eq!(contents.read(block, offset, size), expected, "{block} {offset} {size}");
         };

@@ -22,9 +22,15 @@ type Key = (usize, usize, u64, bool);
 #[derive(Debug, Default)]
 pub(super) struct Fields<'f> {
     contents: Contents<'f>,
-    ways: HashMap<Key, Option<Ways>>,
+    known: HashMap<Key, Option<Known>>,
+}
+
+/// A field that was asked for.
+#[derive(Debug)]
+struct Known {
+    ways: Ways,
     /// What those of them are that the discriminants leave.
-    known: HashMap<(Key, Chosen), Option<(String, Hold)>>,
+    told: Vec<(Chosen, Option<(String, Hold)>)>,
 }
 
 /// Bytes in front of the value of an `Rc` or `Arc` whose type needs no greater alignment.
@@ -51,14 +57,17 @@ impl<'f> Fields<'f> {
         let key = (at[from as usize], at[to as usize], offset, edge.to_offset == 0);
         let find = || {
             let target = sites.get(key.1).typed.as_ref().filter(|_| key.3);
-            types.find_ways(holder, offset, target)
+            Some(Known { ways: types.find_ways(holder, offset, target)?, told: Vec::new() })
         };
-        let ways = self.ways.entry(key).or_insert_with(find).as_ref()?;
+        let Known { ways, told } = self.known.entry(key).or_insert_with(find).as_mut()?;
         let chosen = ways.choose(|distance, size| {
             self.contents.read(edge.from, edge.offset.checked_add_signed(distance)?, size)
         });
-        let tell = || types.tell_field(holder, ways, chosen);
-        self.known.entry((key, chosen)).or_insert_with(tell).as_ref()
+        let at = told.iter().position(|(known, _)| *known == chosen).unwrap_or_else(|| {
+            told.push((chosen, types.tell_field(holder, ways, chosen)));
+            told.len() - 1
+        });
+        told[at].1.as_ref()
     }
 
     /// Whether a pointer may keep the block alive that it leads to.

@@ -79,10 +79,17 @@ impl Ways {
 
     /// Those that the discriminants leave; `read` finds the number of so many bytes so far behind the pointer.
     pub(crate) fn choose(&self, read: impl Fn(i64, u64) -> Option<u64>) -> Chosen {
-        let can_be = |found: &Found| {
-            found.guards.iter().all(|guard| {
-                read(guard.distance, guard.when.size).is_none_or(|value| guard.when.holds(value))
-            })
+        // Most ways differ by the values of one discriminant.
+        let mut last: Option<((i64, u64), Option<u64>)> = None;
+        let mut read = |guard: &Guard| {
+            let place = (guard.distance, guard.when.size);
+            match last {
+                Some((known, value)) if known == place => value,
+                _ => last.insert((place, read(place.0, place.1))).1,
+            }
+        };
+        let mut can_be = |found: &Found| {
+            found.guards.iter().all(|guard| read(guard).is_none_or(|value| guard.when.holds(value)))
         };
         let chosen = self.found.iter().enumerate().filter(|(_, found)| can_be(found));
         chosen.fold(0, |chosen, (at, _)| chosen | 1 << at)
