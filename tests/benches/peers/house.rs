@@ -1,5 +1,6 @@
 //! Where things lie, and how they are built: the programs in their variants, the runtime, the results, the README.
 
+use heapcheck_rt::recipe::Form;
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -134,20 +135,8 @@ impl House {
             let given = PathBuf::from(given);
             return if given.exists() { Ok(given) } else { Err(format!("there is no {}", given.display())) };
         }
-        let source = self.root.join("heapcheck-rt/src/rt.rs");
-        if !source.exists() {
-            return Err("heapcheck-rt/src/rt.rs does not exist".into());
-        }
-        let runtime = self.folder.join("libheapcheck_rt.so");
         eprintln!("peers: building the runtime");
-        said(
-            Command::new("rustc")
-                .args(["--edition", "2024", "--crate-type", "cdylib", "--crate-name", "heapcheck_rt"])
-                .args(["-Copt-level=3", "-Cpanic=abort", "-Ccodegen-units=1", "--cfg", "heapcheck_injected"])
-                .args(["--cap-lints", "allow", "-o"])
-                .args([&runtime, &source]),
-        )?;
-        Ok(runtime)
+        Form::Preloaded.make("rustc".as_ref(), &self.root.join("heapcheck-rt/src"), &self.folder, &[])
     }
 
     /// Where a child's stderr goes.
