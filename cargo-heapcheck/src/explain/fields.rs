@@ -23,6 +23,8 @@ type Key = (usize, usize, u64, bool);
 pub(super) struct Fields<'f> {
     contents: Contents<'f>,
     known: HashMap<Key, Option<Known>>,
+    /// How many pointers lead to the beginning of each block, where that was asked for.
+    pointed: Option<Vec<u64>>,
 }
 
 /// A field that was asked for.
@@ -84,7 +86,10 @@ impl<'f> Fields<'f> {
         // Whoever owns a block knows its beginning; `into_raw` of what is counted gives the value.
         let is_inside = edge.to_offset != 0 && !(is_counted && edge.to_offset == COUNTERS);
         match self.find(known, from, edge, types) {
-            Some((_, Hold::Kept)) => !self.is_kept_elsewhere(known, (from, to), types),
+            Some((_, Hold::Kept)) => {
+                (is_counted && self.is_each_counted(known.0, to))
+                    || !self.is_kept_elsewhere(known, (from, to), types)
+            }
             Some((_, Hold::Weak | Hold::Borrowed)) => false,
             Some((_, Hold::Raw)) => !is_inside && (from != to || is_counted),
             Some((_, Hold::Strong)) => true,
@@ -105,5 +110,20 @@ impl<'f> Fields<'f> {
         others
             .into_iter()
             .any(|(_, edge)| matches!(self.find(known, from, edge, types), Some((_, Hold::Strong))))
+    }
+
+    /// Whether a block counts as many owners as there are pointers to it. Then none of them is a rest.
+    fn is_each_counted(&mut self, graph: &Graph<'_>, to: u32) -> bool {
+        let pointed = self.pointed.get_or_insert_with(|| {
+            let mut pointed = vec![0; graph.blocks.len()];
+            let pointers = (0..graph.blocks.len() as u32).flat_map(|from| graph.pointers(from));
+            for (to, _) in pointers.filter(|(_, edge)| edge.to_offset == 0) {
+                pointed[*to as usize] += 1;
+            }
+            pointed
+        });
+        // The strong count of an `Rc` or `Arc` comes first.
+        let owners = self.contents.read(graph.blocks[to as usize].id, 0, 8);
+        owners.is_some_and(|owners| owners >= pointed[to as usize])
     }
 }
