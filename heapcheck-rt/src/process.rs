@@ -14,7 +14,7 @@
 //! # Safety
 //! The real functions are called with the arguments that the program gave them.
 
-use crate::arch::weak_symbol;
+use crate::arch::{self, weak_symbol};
 use crate::emit::Recorder;
 use crate::exports::exported;
 use crate::inspect::check;
@@ -74,23 +74,24 @@ extern "C-unwind" fn around_main(count: i32, arguments: usize, environment: usiz
     Thread::note_root(around_main as *const () as usize);
     let status = main(count, arguments, environment);
     STATUS.store(status, Relaxed);
-    before_destructors();
+    before_destructors(arch::stack_pointer());
     status
 }
 
-/// The check of the modes that look before exit handlers and destructors run.
+/// The check of the modes that look before exit handlers and destructors run. Nothing of the program lives below `sp` on the
+/// calling thread's stack, only what it has left there; 0 when that is not known.
 #[inline(never)]
-fn before_destructors() {
+fn before_destructors(sp: usize) {
     let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
     if !EXITING.swap(true, AcqRel) {
-        check_before_destructors(options);
+        check_before_destructors(options, sp);
     }
 }
 
 #[inline(always)]
-fn check_before_destructors(options: &'static Options<'static>) {
+fn check_before_destructors(options: &'static Options<'static>, sp: usize) {
     if checks_at_exit(options) && !options.after_destructors {
-        run(options, Moment::BeforeDestructors);
+        run_above(options, Moment::BeforeDestructors, sp);
     } else if cfg!(heapcheck_linked) && options.mode == Some(Mode::Local) && may_check_at_exit(options) {
         look_late(options);
     }
@@ -119,7 +120,14 @@ fn may_check_at_exit(options: &Options<'_>) -> bool {
 /// Checks the whole process and answers whether that was possible.
 #[inline(always)]
 pub(crate) fn run(options: &'static Options<'static>, moment: Moment) -> Option<u64> {
-    let request = Request::here(moment, options.mode.unwrap_or(Mode::Normal), 0);
+    run_above(options, moment, 0)
+}
+
+/// The same, where nothing of the program lives below `sp`, unless that is 0.
+#[inline(always)]
+fn run_above(options: &'static Options<'static>, moment: Moment, sp: usize) -> Option<u64> {
+    let mut request = Request::here(moment, options.mode.unwrap_or(Mode::Normal), 0);
+    request.sp = request.sp.max(sp);
     run_request(options, &request)
 }
 
@@ -164,7 +172,7 @@ extern "C" fn at_the_very_end(status: i32, _: *mut c_void) {
     }
     if !EXITING.swap(true, AcqRel) {
         // main never ended: another thread ended the process in a way that no wrapper saw.
-        check_before_destructors(options);
+        check_before_destructors(options, 0);
     }
     enter(DONE);
     let changed = conclude(options, status);
@@ -257,7 +265,7 @@ type Exit = unsafe extern "C-unwind" fn(i32) -> !;
 exported! { wrapped "C-unwind"
     fn exit(status: i32) -> ! {
         STATUS.store(status, Relaxed);
-        before_destructors();
+        before_destructors(0);
         // SAFETY: the symbol has this type.
         unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"exit"))(status) }
     }
@@ -267,7 +275,7 @@ exported! { wrapped "C-unwind"
             if checks_at_exit(options) && options.after_destructors {
                 run(options, Moment::BeforeDestructors);
             }
-            check_before_destructors(options);
+            check_before_destructors(options, 0);
             enter(DONE);
             changed = conclude(options, status);
         }
