@@ -2,8 +2,9 @@
 //! A map from one word to one word that is read without a lock and grows without end.
 //!
 //! It serves the rule cache (pc to unwind rule) and the depot (hash of an outer part to its words). Reading is one probe in
-//! the common case. Writers take the lock; a full table is copied into one twice as large, and the old one stays where
-//! it is, because a reader may still be looking: all old ones together are smaller than the current one.
+//! the common case. Writers take the lock, but for those who do not mind when what they store is lost ([`Table::add`]). A
+//! full table is copied into one twice as large, and the old one stays where it is, because a reader may still be looking:
+//! all old ones together are smaller than the current one.
 //!
 //! # Safety
 //! The published address is that of a `Head` with its entries, written before it was published and never freed. Entries
@@ -24,6 +25,17 @@ const START: usize = 512;
 struct Head {
     mask: usize,
     used: AtomicUsize,
+}
+
+impl Head {
+    /// Counts one more entry, if there is room for it at half load.
+    fn reserve(&self) -> bool {
+        let has_room = self.used.fetch_add(1, Relaxed) * 2 <= self.mask;
+        if !has_room {
+            self.used.fetch_sub(1, Relaxed);
+        }
+        has_room
+    }
 }
 
 #[repr(C)]
@@ -92,22 +104,30 @@ impl Table {
         Ok(value)
     }
 
-    fn put(head: &Head, key: u64, value: u64) {
-        let mut index = place(key);
-        while Self::entry(head, index).key.load(Relaxed) != 0 {
-            index += 1;
+    /// Stores the value of `key` without the lock, unless there is no room. When several do so at the same time there may be
+    /// more entries of one key than one, and when the table grows meanwhile there may be none.
+    pub(crate) fn add(&self, key: u64, value: u64) -> Result<(), OutOfMemory> {
+        match self.current().filter(|head| head.reserve()) {
+            Some(head) => Self::put(head, key, value),
+            None => drop(self.find_or_insert(key, || Ok(value))?),
         }
-        let entry = Self::entry(head, index);
-        entry.value.store(value, Relaxed);
-        entry.key.store(key, Release);
-        head.used.fetch_add(1, Relaxed);
+        Ok(())
     }
 
-    /// The current table, with room for one more entry at half load.
+    /// The first free place is taken by its value: whoever comes in between, also as a signal handler, takes the next one.
+    fn put(head: &Head, key: u64, value: u64) {
+        let mut index = place(key);
+        while Self::entry(head, index).value.compare_exchange(0, value, Relaxed, Relaxed).is_err() {
+            index += 1;
+        }
+        Self::entry(head, index).key.store(key, Release);
+    }
+
+    /// The current table, in which a place for one more entry is reserved.
     fn room(&self, _: &Held<'_>) -> Result<&'static Head, OutOfMemory> {
         let old = self.current();
         if let Some(head) = old
-            && head.used.load(Relaxed) * 2 <= head.mask
+            && head.reserve()
         {
             return Ok(head);
         }
@@ -126,12 +146,14 @@ impl Table {
         if let Some(old) = old {
             for index in 0..=old.mask {
                 let entry = Self::entry(old, index);
-                let key = entry.key.load(Relaxed);
+                let key = entry.key.load(Acquire);
                 if key != 0 {
+                    head.used.fetch_add(1, Relaxed);
                     Self::put(head, key, entry.value.load(Relaxed));
                 }
             }
         }
+        head.used.fetch_add(1, Relaxed);
         self.head.store(address, Release);
         Ok(head)
     }
@@ -187,6 +209,33 @@ mod tests {
         assert_eq!(TABLE.find(key(2 * COUNT)), None);
         TABLE.forget_all();
         assert_eq!((TABLE.find(key(7)), TABLE.len()), (None, 0));
+    }
+
+    #[test]
+    fn what_is_added_without_the_lock_is_never_another_keys() {
+        const COUNT: u64 = 60_000;
+        const THREADS: u64 = 4;
+        arena!(ARENA);
+        static TABLE: Table = Table::on(&ARENA);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                scope.spawn(move || {
+                    for step in 0..COUNT {
+                        let index = 1 + (step + thread * COUNT / THREADS) % COUNT;
+                        match TABLE.find(key(index)) {
+                            Some(value) => assert_eq!(value, index),
+                            None => TABLE.add(key(index), index).expect("memory"),
+                        }
+                    }
+                });
+            }
+        });
+        let found = (1..=COUNT).filter_map(|index| Some((index, TABLE.find(key(index))?)));
+        let found = found.inspect(|(index, value)| assert_eq!(index, value)).count() as u64;
+        // Those that were on their way while the table grew may be missing.
+        assert!(found > COUNT * 9 / 10, "{found}");
+        TABLE.add(key(7), 7).expect("memory");
+        assert_eq!(TABLE.find(key(7)), Some(7));
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Rules {
             None if with_row(behind + 1, |_| ()).is_some() => Rule::END,
             None => Rule::UNKNOWN,
         };
-        let _ = self.table.find_or_insert(behind as u64, || Ok(rule.to_word()));
+        let _ = self.table.add(behind as u64, rule.to_word());
         rule
     }
 
