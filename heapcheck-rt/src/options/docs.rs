@@ -12,8 +12,8 @@ This page is rendered from the table in `heapcheck-rt/src/options/table.rs`; a t
 Nothing happens without `HEAPCHECK`, but in a test binary that has the runtime linked in (`heapcheck_rt::standalone!()`):
 there, unset means `local`. Later sources win: the string that the program's own `__lsan_default_options`
 returns, `LSAN_OPTIONS`, the `HEAP_CHECK_*` variables of gperftools, the `HEAPCHECK_*` variables. An empty value is the
-same as an unset variable. A value that can't be used ends the program before it begins, with a line that says why, a hint and
-exit status 2. A switch is `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`.
+same as an unset variable. A value that can't be used ends the program before it begins, with a line that says why and what
+it can be, and exit status 2. A switch is `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`.
 ";
 
 const OURS: &str = "

@@ -5,7 +5,7 @@ use super::settings::{Children, Ignored, Options};
 use super::table::{Family, Kind, LSAN_OPTIONS, Row};
 use crate::text::Text;
 
-/// A setting that can't be used. It renders itself as the line that is printed and a hint.
+/// A setting that can't be used. It renders itself as the line that is printed, and a hint where names do not say it all.
 #[derive(Clone, Copy, Debug)]
 pub enum OptionError<'a> {
     /// A value is not what its row says.
@@ -31,7 +31,7 @@ pub enum OptionError<'a> {
 const SHOWN_MAX: usize = 64;
 
 impl OptionError<'_> {
-    /// Writes both lines.
+    /// Writes the line, and the hint.
     pub fn write(&self, text: &mut Text<'_>) {
         text.str("heapcheck: ");
         match *self {
@@ -39,7 +39,11 @@ impl OptionError<'_> {
                 write_name(text, row);
                 text.str(": '").printable(value, SHOWN_MAX).str("' is not ");
                 write_expected(text, &row.kind);
-                text.str("\nheapcheck: hint: ");
+                text.str(if matches!(row.kind, Kind::Choice { .. } | Kind::List { .. }) {
+                    ": "
+                } else {
+                    "\nheapcheck: hint: "
+                });
                 write_hint(text, row, value);
             }
             Self::SameSignal { signal } => {
