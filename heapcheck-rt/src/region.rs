@@ -30,6 +30,8 @@ const HUGE_FROM: usize = 4 << 20;
 
 /// What is opened of a part at once, at least: as much as most tests use, so that it is opened once.
 const FIRST_STEP: usize = 4 << 20;
+/// The same later on: less than a huge page, so that a heap that has just outgrown the first step takes no whole one.
+const STEP_MIN: usize = 1 << 20;
 
 /// A part of this size is opened by whole huge pages: what it does not use of the last one is little by then.
 const WHOLE_FROM: usize = 16 << 20;
@@ -84,7 +86,8 @@ impl Part {
             return Err(OutOfMemory);
         }
         let used = open - self.start();
-        let step = (used / 4).clamp(FIRST_STEP, 64 << 20) & !(SPAN_BYTES - 1);
+        let least = if used < FIRST_STEP { FIRST_STEP } else { STEP_MIN };
+        let step = (used / 4).clamp(least, 64 << 20) & !(SPAN_BYTES - 1);
         let huge = used >= HUGE_FROM;
         // A huge page is made when its first byte is touched, and only where all of it is open.
         let unit = if used >= WHOLE_FROM { HUGE_BYTES } else { SPAN_BYTES };
