@@ -6,7 +6,7 @@ use proc_macro::{Literal, TokenStream, TokenTree};
 use crate::arguments::{Arguments, Size};
 use crate::complaint::Complaint;
 use crate::function::{Function, is_word};
-use crate::template::{Holes, fill, list, parsed, stream};
+use crate::template::{Holes, fill, list, parsed};
 
 /// One of the two halves.
 type Half = fn(Arguments, Function, TokenStream) -> Result<TokenStream, Complaint>;
@@ -31,9 +31,9 @@ fn expand(tokens: TokenStream, item: TokenStream, half: Half) -> TokenStream {
         Ok(written) => written,
         Err(complaint) => {
             // The item stays, so that the mistake is the only error.
-            let mut told = list(complaint.into_tokens());
-            told.append(&mut list(item));
-            stream(told)
+            let mut told = complaint.into_tokens();
+            told.extend(item);
+            told
         }
     }
 }

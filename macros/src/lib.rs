@@ -15,8 +15,8 @@
 
 mod template;
 mod complaint;
-mod literal;
 mod nearest;
+mod literal;
 mod size;
 mod arguments;
 mod function;

@@ -69,20 +69,11 @@ fn text_of(bytes: &[u8]) -> Value {
 
 fn is_suffix(written: &[u8]) -> bool {
     for suffix in SUFFIXES {
-        if is_same(suffix.as_bytes(), written) {
+        if suffix.as_bytes() == written {
             return true;
         }
     }
     false
-}
-
-/// Whether two texts are the same.
-pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let mut at = 0;
-    while at < one.len() && at < other.len() && one[at] == other[at] {
-        at += 1;
-    }
-    at == one.len() && at == other.len()
 }
 
 /// The number that a text begins with, and what comes behind it. Digits may be grouped by `_`.

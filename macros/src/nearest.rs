@@ -1,8 +1,6 @@
 #![forbid(unsafe_code)]
 //! The name that was probably meant.
 
-use crate::literal::is_same;
-
 /// How much of a name must be there to be taken for a part of it.
 const PART: usize = 3;
 /// Longer words than this are near to no name.
@@ -31,7 +29,7 @@ pub(crate) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
 
 fn is_part(letters: &[u8], mut name: &[u8]) -> bool {
     while letters.len() >= PART && name.len() >= letters.len() {
-        if is_same(&name[..letters.len()], letters) {
+        if &name[..letters.len()] == letters {
             return true;
         }
         name = &name[1..];
@@ -50,10 +48,14 @@ fn distance(from: &[u8], to: &[u8]) -> usize {
             if i > 0 && j > 0 {
                 let is_other = from[i - 1] != to[j - 1];
                 least = rows[i - 1][j - 1] + if is_other { 1 } else { 0 };
-                least = lesser(least, rows[i - 1][j] + 1);
-                least = lesser(least, rows[i][j - 1] + 1);
+                let mut others = [rows[i - 1][j], rows[i][j - 1], least];
                 if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                    least = lesser(least, rows[i - 2][j - 2] + 1);
+                    others[2] = rows[i - 2][j - 2];
+                }
+                for other in others {
+                    if other + 1 < least {
+                        least = other + 1;
+                    }
                 }
             }
             rows[i][j] = least;
@@ -62,10 +64,6 @@ fn distance(from: &[u8], to: &[u8]) -> usize {
         i += 1;
     }
     rows[from.len()][to.len()]
-}
-
-fn lesser(one: usize, other: usize) -> usize {
-    if one < other { one } else { other }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! Sizes as people write them: `"24MB"`, `"1 KiB"`, `"512"`.
 
-use crate::literal::{digits, is_same};
+use crate::literal::digits;
 
 /// The units, with their bytes. As in nextest, cargo and on the packets of disks: `K` is a thousand, `Ki` is 1024.
 const UNITS: &[(&str, u64)] = &[
@@ -34,7 +34,7 @@ pub(crate) fn parse(text: &str) -> Result<u64, &'static str> {
         unit.push(letter.to_ascii_lowercase());
     }
     for (name, factor) in UNITS {
-        if is_same(name.as_bytes(), &unit) {
+        if name.as_bytes() == unit {
             return match number.checked_mul(*factor) {
                 Some(bytes) => Ok(bytes),
                 None => Err(LARGE),

@@ -52,13 +52,12 @@ pub(crate) fn trend(series: &[u64], asked: usize) -> Trend {
 /// How often the series is higher than ever before, after `from` and up to `to`.
 #[inline]
 fn heights(series: &[u64], from: usize, to: usize) -> usize {
-    let (mut highest, mut count, mut at) = (0, 0, 0);
-    for value in &series[..to + 1] {
+    let (mut highest, mut count) = (0, 0);
+    for (at, value) in series[..to + 1].iter().enumerate() {
         if *value > highest {
             highest = *value;
             count += usize::from(at > from);
         }
-        at += 1;
     }
     count
 }

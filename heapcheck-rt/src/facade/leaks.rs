@@ -56,16 +56,16 @@ pub struct Leaks {
 
 impl Leaks {
     pub(crate) fn new(name: &str, (bytes, blocks): (u64, u64), report: String) -> Self {
-        Self { name: name.to_string(), bytes, blocks, report, is_checked: true }
+        Self { name: name.into(), bytes, blocks, report, is_checked: true }
     }
 
     #[inline]
     pub(crate) fn of_process(bytes: u64) -> Self {
-        Self { name: "the process".to_string(), bytes, blocks: 0, report: String::new(), is_checked: true }
+        Self { name: "the process".into(), bytes, blocks: 0, report: String::new(), is_checked: true }
     }
 
     pub(crate) fn unchecked(name: &str) -> Self {
-        Self { name: name.to_string(), bytes: 0, blocks: 0, report: String::new(), is_checked: false }
+        Self { name: name.into(), bytes: 0, blocks: 0, report: String::new(), is_checked: false }
     }
 
     /// The bytes that leaked.

@@ -112,7 +112,7 @@ pub(crate) fn current() -> u32 {
 /// The sums of a scope.
 pub(crate) fn sums(scope: u32) -> Option<Sums> {
     let mut sums = Sums { size: size_of::<Sums>() as u64, ..Sums::default() };
-    if call!(heapcheck_scope_sums(scope, &raw mut sums) otherwise -1) == ANSWERED { Some(sums) } else { None }
+    (call!(heapcheck_scope_sums(scope, &raw mut sums) otherwise -1) == ANSWERED).then_some(sums)
 }
 
 /// Has a scope checked; false when that was not possible.

@@ -88,12 +88,10 @@ impl Config {
 
 /// A path without its first part.
 fn without_crate(path: &str) -> &str {
-    let mut at = 0;
-    while at < path.len() {
-        if path.as_bytes()[at] == b':' {
+    for (at, byte) in path.as_bytes().iter().enumerate() {
+        if *byte == b':' {
             return path.get(at + 2..).unwrap_or(path);
         }
-        at += 1;
     }
     path
 }
@@ -287,7 +285,7 @@ impl<'a> Trial<'a> {
             allow: config.allow,
         };
         match self.whole.judge(&terms) {
-            None => Some(Finding { why: "it could not be checked".to_string(), report: String::new() }),
+            None => Some(Finding { why: "it could not be checked".into(), report: String::new() }),
             Some(Answer { leaked_blocks: 0, .. }) => {
                 self.excess().map(|why| Finding { why, report: String::new() })
             }
@@ -307,10 +305,8 @@ impl<'a> Trial<'a> {
         let (config, stats) = (self.config, self.scope().stats());
         let over = |limit: Option<(u64, &str)>, value: u64, what: &str, name: &str| {
             let (max, written) = limit?;
-            if value <= max {
-                return None;
-            }
-            Some(format!("it had {} {what}, more than {name} = \"{written}\"", counted(value, "byte")))
+            let value = (value > max).then(|| counted(value, "byte"))?;
+            Some(format!("it had {value} {what}, more than {name} = \"{written}\""))
         };
         over(config.max_peak, stats.peak_bytes, "alive at one time", "max_peak")
             .or_else(|| over(config.max_total, stats.total_bytes, "allocated in all", "max_total"))

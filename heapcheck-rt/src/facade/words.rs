@@ -88,8 +88,9 @@ pub fn check_now() -> Result<(), Leaks> {
 fn check_from_here() -> Result<(), Leaks> {
     match runtime::check_now() {
         0 => Ok(()),
-        bytes if bytes < 0 => Err(Leaks::unchecked("the process")),
-        bytes => Err(Leaks::of_process(bytes as u64)),
+        bytes => {
+            Err(u64::try_from(bytes).map_or_else(|_| Leaks::unchecked("the process"), Leaks::of_process))
+        }
     }
 }
 
