@@ -140,11 +140,12 @@ fn class_of_destructor(symbol: &str) -> Option<&str> {
 fn read_sizes(path: &Path, segments: &[Segment], (address, bytes): (u64, u64)) -> Vec<u64> {
     let bytes = bytes.min(DESTRUCTOR_BYTES_MAX);
     let read = || {
-        let segment = segments.iter().find(|segment| {
-            address.checked_sub(segment.address).is_some_and(|inside| inside + bytes <= segment.file_bytes)
+        let (segment, inside) = segments.iter().find_map(|segment| {
+            let inside = address.checked_sub(segment.address)?;
+            (inside.checked_add(bytes)? <= segment.file_bytes).then_some((segment, inside))
         })?;
         let mut code = vec![0; usize::try_from(bytes).ok()?];
-        File::open(path).ok()?.read_exact_at(&mut code, segment.offset + (address - segment.address)).ok()?;
+        File::open(path).ok()?.read_exact_at(&mut code, segment.offset.checked_add(inside)?).ok()?;
         Some(code)
     };
     sizes_in(&read().unwrap_or_default())
