@@ -17,7 +17,7 @@ use crate::config::settings::Settings;
 use crate::doctestnames;
 use crate::injection::Injection;
 use crate::look::{Asked, Colour};
-use crate::run::Run;
+use crate::run::{self, Run};
 
 /// The variable.
 const VARIABLE: &str = "__HEAPCHECK";
@@ -57,6 +57,8 @@ pub(crate) struct Handover {
     pub(crate) shares_process: bool,
     /// How reports look.
     pub(crate) asked: Asked,
+    /// When this process began to work on it, in nanoseconds since 1970.
+    pub(crate) began_ns: u64,
     /// What the person had for the variables that were changed.
     before: Variables,
 }
@@ -73,6 +75,7 @@ impl Handover {
             runner: Vec::new(),
             shares_process: false,
             asked: Asked::default(),
+            began_ns: run::now_ns(),
             before,
         }
     }
@@ -126,6 +129,7 @@ impl Handover {
                 colour: Colour::named(&string("colour").unwrap_or_default()),
                 is_verbose: value["verbose"].as_bool().unwrap_or_default(),
             },
+            began_ns: run::now_ns(),
             before: read_before(&value),
         })
     }

@@ -36,6 +36,18 @@ const WHOLE_END: &str = ".whole";
 /// The file of a unit that has a part of such records: the folder, then the numbers of its scopes.
 const PART_FILE: &str = "part";
 
+/// The time, in nanoseconds since 1970.
+pub(crate) fn now_ns() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_nanos()).unwrap_or_default()
+}
+
+/// The number, in a run, of what a process checks that began at this time. Process numbers alone begin again from below, and
+/// a long run has some of them twice.
+pub(crate) fn number_of_process(began_ns: u64) -> String {
+    format!("{began_ns:019}-{}", std::process::id())
+}
+
 /// A folder of records.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
@@ -47,8 +59,7 @@ impl Run {
     /// Begins a new run.
     pub(crate) fn begin(home: &Home) -> Result<Self, Complaint> {
         let runs = home.path.join("runs");
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let path = runs.join(format!("{:020}-{}", since_1970.as_nanos(), std::process::id()));
+        let path = runs.join(format!("{:020}-{}", now_ns(), std::process::id()));
         fs::create_dir_all(&path).map_err(|error| Complaint::file("create", &path, &error))?;
         let mut old = folders(&runs);
         old.truncate(old.len().saturating_sub(RUNS_KEPT));

@@ -27,7 +27,7 @@ use crate::libtest::{self, Asked};
 use crate::profile;
 use crate::progress::Progress;
 use crate::report;
-use crate::run::Unit;
+use crate::run::{self, Unit};
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::together;
@@ -256,7 +256,7 @@ fn run_once(
         What::Program | What::Harness => None,
     };
     let settings = handover.settings(program, doctest.unwrap_or_default());
-    let unit = handover.run.add_unit(&format!("{:07}", std::process::id()), program, doctest)?;
+    let unit = handover.run.add_unit(&run::number_of_process(handover.began_ns), program, doctest)?;
     let mut command = handover.command(program);
     command.args(arguments);
     if settings.is_checked {

@@ -26,7 +26,7 @@ use crate::excuse::explain_excused;
 use crate::human;
 use crate::ledger;
 use crate::libtest;
-use crate::run::Unit;
+use crate::run::{self, Unit};
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::trial::Harness;
@@ -49,7 +49,10 @@ pub(crate) fn run(harness: &Harness, arguments: &[String]) -> Result<u8, Complai
     let chosen =
         tests.into_iter().filter(|(name, is_ignored)| asked.selects(name) && !is_left_out(*is_ignored));
     let names: Vec<String> = chosen.map(|(name, _)| name).collect();
-    let whole = harness.handover.run.add_whole(&format!("{:07}", std::process::id()), &harness.program)?;
+    let whole = harness
+        .handover
+        .run
+        .add_whole(&run::number_of_process(harness.handover.began_ns), &harness.program)?;
     let (pid, status, log) = start(harness, arguments, &whole)?;
     let records = whole.read_records()?;
     let rest = judge_without_leaks(&records, harness.handover.first_pid(pid), &harness.program, Some(status));
@@ -313,7 +316,7 @@ impl Outcomes<'_> {
     }
 
     fn add_part(&self, number: usize, test: Option<&str>, scopes: &[u32]) -> Result<Unit, Complaint> {
-        let number = format!("{:07}-{number:06}", std::process::id());
+        let number = format!("{}-{number:06}", run::number_of_process(self.harness.handover.began_ns));
         self.harness.handover.run.add_part(&number, self.whole, test, scopes)
     }
 

@@ -27,7 +27,7 @@ use crate::live::{self, Live};
 use crate::memory;
 use crate::printed;
 use crate::profile;
-use crate::run::Unit;
+use crate::run::{self, Unit};
 use crate::symbols::Symbols;
 use crate::tally::{self, Entry};
 use crate::usher::Left;
@@ -91,7 +91,9 @@ impl Harness {
         is_ignored: bool,
         left: Option<Left>,
     ) -> Result<Told, Complaint> {
-        let number = format!("{:07}-{number:06}", std::process::id());
+        let process =
+            run::number_of_process(left.as_ref().map_or(self.handover.began_ns, |left| left.began_ns));
+        let number = format!("{process}-{number:06}");
         let settings = self.handover.settings(&self.program, name);
         let stacks = settings.first_stacks();
         let first = match left {

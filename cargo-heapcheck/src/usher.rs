@@ -60,6 +60,8 @@ pub(crate) fn note_libtest(run: &Run, program: &Path) {
 /// A test that an usher has run and does not judge.
 #[derive(Debug)]
 pub(crate) struct Left {
+    /// When the usher began, in nanoseconds since 1970.
+    pub(crate) began_ns: u64,
     /// How long it ran.
     pub(crate) took: Duration,
     /// The number of its process.
@@ -77,8 +79,11 @@ impl Left {
     pub(crate) fn read(word: &OsString) -> Option<Self> {
         let numbers = word.to_str()?.strip_prefix("__judge:")?.split(':');
         let numbers: Vec<u64> = numbers.map(|number| number.parse().ok()).collect::<Option<_>>()?;
-        let &[took_ms, pid, status, shown, output, record] = numbers.as_slice() else { return None };
+        let &[began_ns, took_ms, pid, status, shown, output, record] = numbers.as_slice() else {
+            return None;
+        };
         Some(Self {
+            began_ns,
             took: Duration::from_millis(took_ms),
             pid: pid.try_into().ok()?,
             status: u32::try_from(status).ok()?.cast_signed(),
@@ -94,15 +99,15 @@ mod tests {
 
     #[test]
     fn a_word_is_read_as_ushers_write_it() {
-        let left = Left::read(&"__judge:34:4000000:256:12:5:6".into()).unwrap();
-        assert_eq!(left.took, Duration::from_millis(34));
+        let left = Left::read(&"__judge:1790000000000000000:34:4000000:256:12:5:6".into()).unwrap();
+        assert_eq!((left.began_ns, left.took), (1_790_000_000_000_000_000, Duration::from_millis(34)));
         assert_eq!((left.pid, left.status, left.shown, left.files), (4_000_000, 256, 12, [5, 6]));
         for word in [
             "__judge",
             "__judge:1:2:3:4",
-            "__judge:1:2:3:4:5",
-            "__judge:1:2:3:4:5:6:7",
-            "__judge:1:2:3:4:5:x",
+            "__judge:1:2:3:4:5:6",
+            "__judge:1:2:3:4:5:6:7:8",
+            "__judge:1:2:3:4:5:6:x",
             "__runner",
         ] {
             assert!(Left::read(&word.into()).is_none(), "{word}");

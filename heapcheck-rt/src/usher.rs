@@ -87,8 +87,8 @@ extern "C" fn main(stack: *mut usize) -> ! {
     };
     let word = scraps.line(|text| {
         text.str("__judge");
-        let Left { pid, status, shown, output, record, took_ms } = left;
-        for number in [took_ms, pid as u64, status.into(), shown as u64, output as u64, record as u64] {
+        let Left { began_ns, pid, status, shown, output, record, took_ms } = left;
+        for number in [began_ns, took_ms, pid as u64, status.into(), shown as u64, output as u64, record as u64] {
             text.str(":").dec(number);
         }
         text.str("\0");
@@ -101,6 +101,8 @@ extern "C" fn main(stack: *mut usize) -> ! {
 
 /// A test that has ended, and was not what nearly all are.
 struct Left {
+    /// When the usher began, which is part of the name of the test's unit.
+    began_ns: u64,
     pid: i32,
     status: u32,
     /// How much of its own output was shown.
@@ -128,9 +130,10 @@ fn lead(start: &Start, errand: &Errand<'_>, scraps: &Scraps) -> Option<Left> {
     if !outside::exists(note) {
         return None;
     }
+    let named_ns = sys::wall_clock_ns();
     let unit = scraps.line(|text| {
-        pad(text.bytes(bare(errand.run)).str("/"), sys::process_id() as u64);
-        text.str("-000000\0");
+        pad(text.bytes(bare(errand.run)).str("/"), named_ns);
+        text.str("-").dec(sys::process_id() as u64).str("-000000\0");
     })?;
     let entry = entry(start, program, name, scraps)?;
     let preload = scraps.line(|text| {
@@ -203,7 +206,7 @@ fn lead(start: &Start, errand: &Errand<'_>, scraps: &Scraps) -> Option<Left> {
         }
     };
     let took_ms = (sys::monotonic_ns() - began_ns) / 1_000_000;
-    let left = Left { pid, status, shown, output, record, took_ms };
+    let left = Left { began_ns: named_ns, pid, status, shown, output, record, took_ms };
     let Ok(printed) = Mapping::of(output) else { return Some(left) };
     if status != 0 || !heard::has_passed(printed.bytes(), bare(name)) {
         return Some(left);
@@ -294,9 +297,9 @@ impl Sink for Scrap {
     }
 }
 
-/// Writes a number with at least seven digits, as the tool numbers its units.
+/// Writes a time with at least nineteen digits, as the tool numbers its units.
 fn pad(text: &mut Text<'_>, number: u64) {
-    let mut least = 1_000_000;
+    let mut least = 1_000_000_000_000_000_000;
     while least > number.max(1) {
         text.str("0");
         least /= 10;

@@ -6,6 +6,7 @@ mod schema;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use heapcheck_tests::fixture::{Fixture, compile};
 use serde_json::Value;
@@ -47,6 +48,36 @@ fn one_run_is_told_in_all_formats_at_once() {
     assert_eq!(code, Some(101));
     assert_eq!(told, read(&fixture, "a.json") + &read(&fixture, "b.xml"));
     assert_eq!(read(&fixture, "again.sarif"), read(&fixture, "c.sarif"));
+}
+
+#[test]
+fn programs_are_told_in_the_order_in_which_they_ran() {
+    // A process after each program begins to count processes anew, as the kernel does above its largest number.
+    const AGAIN: &str = "echo 300 >/proc/sys/kernel/ns_last_pid && exec \"$@\"";
+    let alone = ["--pid", "--fork", "--mount-proc", "sh", "-c"];
+    let is_able = Command::new("unshare").args(alone).args([AGAIN, "sh", "true"]).output();
+    if !is_able.is_ok_and(|output| output.status.success()) {
+        println!("skipped: process numbers of one's own take unshare and the right to use it");
+        return;
+    }
+    let fixture = Fixture::new("sinks");
+    fs::write(fixture.path().join("again.sh"), format!("{AGAIN}\n")).unwrap();
+    let line = "test --no-fail-fast --lib --test again --format json -o a.json \
+        --config target.x86_64-unknown-linux-gnu.runner=['sh','again.sh']";
+    let inner = fixture.command(line);
+    let mut command = Command::new("unshare");
+    command
+        .args(alone)
+        .args([&AGAIN.replace("300", "20000"), "sh"])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    let variables = inner.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    command.env_clear().envs(variables).current_dir(fixture.path());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(101), "{output:?}");
+    let report = json(&read(&fixture, "a.json"));
+    let programs = report["leaks"].as_array().unwrap().iter().map(|leak| leak["program"].as_str().unwrap());
+    assert_eq!(programs.collect::<Vec<_>>(), ["sinks", "sinks", "again"]);
 }
 
 fn check_json(text: &str) {
