@@ -172,6 +172,7 @@ impl Testing {
             _ => None,
         };
         let runner = usher.unwrap_or_else(|| runner::of_tool(&own));
+        command.env("RUSTDOC", &own);
         if !keeps_build {
             instrument(&mut command, &home, &compiler.version, &own, is_linked.then_some(runtime::KEY));
         }
@@ -388,7 +389,7 @@ fn instrument(command: &mut Command, home: &Home, version: &str, own: &Path, lin
     let mut hasher = DefaultHasher::new();
     (wrapper::FLAGS, wrapper::DEBUG_INFO, version, linked).hash(&mut hasher);
     let name = format!("build-{:016x}", hasher.finish());
-    command.env("RUSTC_WRAPPER", own).env("RUSTDOC", own).env("CARGO_TARGET_DIR", home.path.join(&name));
+    command.env("RUSTC_WRAPPER", own).env("CARGO_TARGET_DIR", home.path.join(&name));
     if let Some(metadata) = &home.metadata
         && let Some(folder) = metadata.build_directory.as_ref().filter(|f| **f != metadata.target_directory)
     {

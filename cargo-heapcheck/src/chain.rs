@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Finds the wrapper of rustc and the runners of programs that the person has set, because ours take their places.
+//! Finds the wrapper of rustc, the rustdoc and the runners of programs that the person has set, because ours take their places.
 //!
 //! As for cargo, a runner of the target wins over one of `target.'cfg(..)'`, of which only one may fit. What `--cfg` in
 //! somebody's flags adds to the target is not known here.
@@ -35,10 +35,17 @@ pub(crate) fn find(
         Ok(wrapper) => Some(resolved(&wrapper, None)),
         Err(_) => configured.and_then(|entry| Some(entry.program(entry.value.as_str()?))),
     };
+    let configured = config.get(&["build", "rustdoc"]);
+    let rustdoc = match (variable("RUSTDOC"), variable("CARGO_BUILD_RUSTDOC")) {
+        (Some(rustdoc), _) => Some(rustdoc),
+        (None, Some(rustdoc)) => Some(resolved(&rustdoc, None)),
+        (None, None) => configured.and_then(|entry| Some(entry.program(entry.value.as_str()?))),
+    };
     let flags = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"]
         .map(|name| variable(name).unwrap_or_default());
     let may_be_static = flags.concat().contains(STATIC) || config.mentions(STATIC);
-    Ok(Chain { wrapper: wrapper.filter(|path| !path.is_empty()), runners, may_be_static })
+    let wrapper = wrapper.filter(|path| !path.is_empty());
+    Ok(Chain { wrapper, rustdoc, runners, may_be_static })
 }
 
 /// The runner of a target; no words where there is none.

@@ -13,7 +13,8 @@ use std::process::Command;
 use heapcheck_rt::elf::Elf;
 use serde::{Deserialize, Serialize};
 
-use crate::run::Run;
+use crate::complaint::Complaint;
+use crate::run::{Run, now_ns, number_of_process};
 
 /// Names the file with rustdoc's command line.
 pub(crate) const VARIABLE: &str = "__HEAPCHECK_RUSTDOC";
@@ -27,16 +28,16 @@ struct Call {
     arguments: Vec<String>,
 }
 
-/// Leaves rustdoc's command line in the folder of the run, and its place in its environment.
-pub(crate) fn keep(rustdoc: &mut Command, run: &Run) {
+/// Leaves rustdoc's command line in the folder of the run, and its place in its environment. Answers the place.
+pub(crate) fn keep(rustdoc: &mut Command, run: &Run) -> Result<PathBuf, Complaint> {
     let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
     let arguments = rustdoc.get_args().map(text).collect();
     let call = Call { rustdoc: text(rustdoc.get_program()), arguments };
-    let path = run.path.join(format!("rustdoc-{}", std::process::id()));
-    // Without it doctests are called by their place alone.
-    if fs::write(&path, serde_json::to_string(&call).unwrap_or_default()).is_ok() {
-        rustdoc.env(VARIABLE, path);
-    }
+    let path = run.path.join(format!("rustdoc-{}", number_of_process(now_ns())));
+    let text = serde_json::to_string(&call).unwrap_or_default();
+    fs::write(&path, text).map_err(|error| Complaint::file("write", &path, &error))?;
+    rustdoc.env(VARIABLE, &path);
+    Ok(path)
 }
 
 /// The names of doctests that were merged into this program, in their order; `None` for any other program.
@@ -105,7 +106,7 @@ fn list(call: &Path) -> Option<String> {
     }
     let Call { rustdoc, arguments } = serde_json::from_str(&fs::read_to_string(call).ok()?).ok()?;
     let mut command = Command::new(rustdoc);
-    command.args(without_runner(arguments)).args(["--test-runtool=true", "--test-args=--list"]);
+    command.args(of_list(arguments)).args(["--test-runtool=true", "--test-args=--list"]);
     let output = command.env_remove(VARIABLE).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let names: Vec<&str> = text.lines().filter_map(|line| line.strip_suffix(": test")).collect();
@@ -114,16 +115,16 @@ fn list(call: &Path) -> Option<String> {
     Some(names)
 }
 
-/// The arguments without those that put a runner before programs.
-fn without_runner(arguments: Vec<String>) -> Vec<OsString> {
+/// The arguments without those that put a runner before programs, and those that choose doctests or another way to write.
+fn of_list(arguments: Vec<String>) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut is_value = false;
     for argument in arguments {
-        let is_runner = argument.starts_with("--test-runtool");
-        if !std::mem::take(&mut is_value) && !is_runner {
+        let is_left_out = argument.starts_with("--test-runtool") || argument.starts_with("--test-args");
+        if !std::mem::take(&mut is_value) && !is_left_out {
             kept.push(OsString::from(&argument));
         }
-        is_value = is_runner && !argument.contains('=');
+        is_value = is_left_out && !argument.contains('=');
     }
     kept
 }
@@ -150,9 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn rustdoc_lists_without_a_runner() {
+    fn rustdoc_lists_all_and_without_a_runner() {
         let words = |line: &str| line.split(' ').map(str::to_string).collect::<Vec<_>>();
-        let kept = without_runner(words("--test a.rs --test-runtool /x --test-runtool-arg y --test-args b"));
-        assert_eq!(kept, words("--test a.rs --test-args b").iter().map(OsString::from).collect::<Vec<_>>());
+        let line = "--test a.rs --test-runtool /x --test-runtool-arg y --test-args b --test-args=-q -L c";
+        let kept = of_list(words(line));
+        assert_eq!(kept, words("--test a.rs -L c").iter().map(OsString::from).collect::<Vec<_>>());
     }
 }

@@ -29,11 +29,13 @@ const NUMBER_OF_DOCTEST: &str = "RUSTDOC_DOCTEST_RUN_NB_TEST";
 const CHANGED: &[&str] =
     &["RUSTC_WRAPPER", "RUSTDOC", "CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "HEAPCHECK"];
 
-/// What the person has put in front of rustc and of programs; ours stand before them.
+/// What the person has put in front of rustc and of programs, and in place of rustdoc; ours stand before them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Chain {
     /// In front of rustc.
     pub(crate) wrapper: Option<String>,
+    /// In rustdoc's place.
+    pub(crate) rustdoc: Option<String>,
     /// In front of programs for a target, with its arguments.
     pub(crate) runners: BTreeMap<String, Vec<String>>,
     /// Whether flags that are set somewhere may link programs statically.
@@ -93,6 +95,7 @@ impl Handover {
             "run": self.run.path.to_string_lossy(),
             "runtime": self.runtime.to_string_lossy(),
             "wrapper": self.chain.wrapper,
+            "rustdoc": self.chain.rustdoc,
             "runners": self.chain.runners,
             "shares_process": self.shares_process,
             "colour": self.asked.colour.name(),
@@ -122,7 +125,12 @@ impl Handover {
             plan: Plan::load(&run)?,
             run: Run { path: run },
             runtime: runtime.into(),
-            chain: Chain { wrapper: string("wrapper"), runners, may_be_static: false },
+            chain: Chain {
+                wrapper: string("wrapper"),
+                rustdoc: string("rustdoc"),
+                runners,
+                may_be_static: false,
+            },
             runner: Vec::new(),
             shares_process: value["shares_process"].as_bool().unwrap_or_default(),
             asked: Asked {
@@ -142,8 +150,12 @@ impl Handover {
     /// The harness of merged doctests as a command. It runs each by a call of `own` instead of itself.
     pub(crate) fn merged(&self, program: &Path, target: &str, own: &Path) -> Command {
         let mut command = self.command(program);
-        let message = std::env::var_os(VARIABLE).unwrap_or_default();
-        command.env(VARIABLE, message).env(DOCTEST, format!("{target} {}", program.display()));
+        for name in [VARIABLE, doctestnames::VARIABLE] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.env(DOCTEST, format!("{target} {}", program.display()));
         command.env("RUSTDOC_DOCTEST_BIN_PATH", own);
         command
     }
@@ -161,11 +173,6 @@ impl Handover {
         // Cargo says to the runner which package it is.
         let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
         self.plan.settings(&Subject { package, binary: short_name(program), test: test.to_string() })
-    }
-
-    /// What a person had for `name`.
-    pub(crate) fn before(&self, name: &str) -> Option<&str> {
-        self.before.get(name)?.as_deref().filter(|value| !value.is_empty())
     }
 
     /// Makes `command` see the variables as the person had them before `show-env`.

@@ -17,6 +17,7 @@ use crate::binary::{Binary, absolute, own, short_name};
 use crate::child::{self, Ended, milliseconds};
 use crate::complaint::Complaint;
 use crate::doctestnames;
+use crate::doctests;
 use crate::ending::Ending;
 use crate::excuse::explain_excused;
 use crate::handover::Handover;
@@ -292,14 +293,10 @@ fn run_once(
         // Rustdoc removes the program.
         report::keep_unit(&unit, &explained)?;
     }
-    // Whether a doctest has passed, rustdoc knows.
-    let is_told_by_rustdoc = match explained.verdict {
-        Verdict::Clean => true,
-        Verdict::Unchecked => !status.success(),
-        _ => false,
-    };
-    if doctest.is_none() || !is_told_by_rustdoc {
-        tally::add(&handover.run, &Entry::of(&explained))?;
+    let entry = Entry::of(&explained);
+    match doctest {
+        Some(_) => doctests::add(&handover.run, &entry, status)?,
+        None => tally::add(&handover.run, &entry)?,
     }
     match explained.verdict {
         Verdict::Leaked | Verdict::None(_) => {

@@ -83,6 +83,11 @@ impl Counts {
 
 /// Adds a line.
 pub(crate) fn add(run: &Run, entry: &Entry) -> Result<(), Complaint> {
+    add_to(&run.path.join(FILE), entry)
+}
+
+/// Adds a line to another file of such lines.
+pub(crate) fn add_to(path: &Path, entry: &Entry) -> Result<(), Complaint> {
     let reason = match &entry.verdict {
         Verdict::None(reason) => reason.replace(['\n', '\t'], " "),
         _ => String::new(),
@@ -90,12 +95,12 @@ pub(crate) fn add(run: &Run, entry: &Entry) -> Result<(), Complaint> {
     let name = entry.verdict.name();
     let took = entry.took_ms.map(|took| took.to_string()).unwrap_or_default();
     let tries = one_of_tries();
-    add_line(run, &format!("{name}\t{}\t{}\t{reason}\t{tries}\t{took}\n", entry.program, entry.test))
+    add_line(path, &format!("{name}\t{}\t{}\t{reason}\t{tries}\t{took}\n", entry.program, entry.test))
 }
 
 /// Notes that a test has begun, whose runner may be killed with it.
 pub(crate) fn begin(run: &Run, program: &str, test: &str) -> Result<(), Complaint> {
-    add_line(run, &format!("{BEGUN}\t{program}\t{test}\t\t{}\t\n", one_of_tries()))
+    add_line(&run.path.join(FILE), &format!("{BEGUN}\t{program}\t{test}\t\t{}\t\n", one_of_tries()))
 }
 
 /// Adds, of tests that have only begun, that they were killed. Nobody runs any more.
@@ -112,24 +117,28 @@ pub(crate) fn settle(run: &Run) -> Result<(), Complaint> {
     for line in open {
         let [program, test] = whose(line).try_into().unwrap_or_default();
         printed::keep(run, &program, &test, KILLED);
-        add_line(run, &format!("{}\n", line.replacen(BEGUN, Verdict::Failed.name(), 1)))?;
+        add_line(&run.path.join(FILE), &format!("{}\n", line.replacen(BEGUN, Verdict::Failed.name(), 1)))?;
     }
     Ok(())
 }
 
-fn add_line(run: &Run, line: &str) -> Result<(), Complaint> {
-    let path = run.path.join(FILE);
+fn add_line(path: &Path, line: &str) -> Result<(), Complaint> {
     let added = OpenOptions::new()
         .create(true)
         .append(true)
-        .open(&path)
+        .open(path)
         .and_then(|mut file| file.write_all(line.as_bytes()));
-    added.map_err(|error| Complaint::file("write", &path, &error))
+    added.map_err(|error| Complaint::file("write", path, &error))
 }
 
 /// Reads all lines. A run without tests has none. Of the tries of a test the last one counts, as it does for nextest.
 pub(crate) fn read(run: &Run) -> Vec<Entry> {
-    let text = fs::read_to_string(Path::join(&run.path, FILE)).unwrap_or_default();
+    read_from(&run.path.join(FILE))
+}
+
+/// Reads all lines of a file of such lines.
+pub(crate) fn read_from(path: &Path) -> Vec<Entry> {
+    let text = fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let whose = |line: &str| line.split('\t').nth(4).unwrap_or_default().to_string();
     let last: HashMap<String, usize> = lines.iter().enumerate().map(|(at, line)| (whose(line), at)).collect();

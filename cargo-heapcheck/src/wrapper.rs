@@ -27,13 +27,16 @@ pub(crate) fn act(arguments: &[OsString]) -> Result<u8, Complaint> {
     let is_rustdoc = arguments[0].as_encoded_bytes().starts_with(b"-");
     let mut line: Vec<OsString> = Vec::new();
     if is_rustdoc {
-        line.push(handover.before("RUSTDOC").unwrap_or("rustdoc").into());
+        line.push(handover.chain.rustdoc.as_deref().unwrap_or("rustdoc").into());
     } else {
         line.extend(handover.chain.wrapper.as_ref().map(OsString::from));
     }
     line.extend_from_slice(arguments);
-    line.extend(added(arguments, is_rustdoc).into_iter().map(OsString::from));
-    line.extend(linked::added(&handover, arguments, is_rustdoc)?);
+    // Without a rebuild only rustdoc comes here, because of what it says.
+    if !handover.plan.general().keeps_build {
+        line.extend(added(arguments, is_rustdoc).into_iter().map(OsString::from));
+        line.extend(linked::added(&handover, arguments, is_rustdoc)?);
+    }
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]);
     if is_rustdoc && (Line { arguments }).has("--test") {

@@ -1,10 +1,15 @@
 #![forbid(unsafe_code)]
 //! Doctests of both kinds, merged and each for itself: leaks, failures, and what should panic.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use heapcheck_tests::fixture::Fixture;
 
+const FAILS_AND_LEAKS: &str =
+    "/// ```\n/// doctests::leak(5003);\n/// panic!(\"by accident\");\n/// ```\npub fn goes_wrong() {}\n";
 const BROKEN: &str = "/// ```\n/// doctests::no_such_function();\n/// ```\n";
 
 /// The fixture in an edition. Only where all doctests compile they are merged.
@@ -58,6 +63,32 @@ fn check(edition: &str, has_broken: bool) {
         has("leaks not_compile --skip panics", 101, &["leaked 5,001 bytes", "1 leaked, 1 failed"]);
     }
 
+    // A letter a doctest names only those that failed, and says as much of what is only compiled.
+    let quietly = [
+        ("test --doc -q -- clean only_compiled", 0, "1 test checked: 1 clean"),
+        (
+            "test --doc -- --format=terse --skip leak --skip fails --skip not_compile",
+            0,
+            "2 tests checked: 2 clean",
+        ),
+        (
+            "test -q --doc -- --skip fails --skip not_compile --skip panics_",
+            23,
+            "3 tests checked: 2 clean, 1 leaked",
+        ),
+        ("test --doc -- -q --skip not_compile", 101, "5 tests checked: 2 clean, 2 leaked, 1 failed"),
+        ("test --doc -q -- only_compiled", 0, "no test ran"),
+    ];
+    for (line, code, summary) in quietly {
+        let (seen, text) = run(line);
+        assert_eq!(seen, Some(code), "{edition} {line}: {text}");
+        assert!(
+            text.contains(&format!("heapcheck: {summary}\n")),
+            "{edition} {line}: no `{summary}` in\n{text}"
+        );
+        assert!(!text.contains("... ok"), "{edition} {line}: {text}");
+    }
+
     // What is set and excused for tests is for doctests, too.
     fs::create_dir(fixture.path().join(".config")).unwrap();
     let settings = |text: &str| fs::write(fixture.path().join(".config/heapcheck.toml"), text).unwrap();
@@ -73,6 +104,96 @@ fn check(edition: &str, has_broken: bool) {
     has("leaks --skip panics", 0, &["1 clean; leaks of 5,001 bytes are excused"]);
     // Only with its name an entry is told from that of another doctest.
     has("leaks", 23, &["1 clean, 1 leaked"]);
+}
+
+/// The fixture, which passes but for leaks and failures that the arguments leave out.
+fn run(fixture: &Fixture, prepare: impl FnOnce(&mut Command)) -> (Option<i32>, String) {
+    let mut command = fixture.command("test --doc -- clean only_compiled panics --skip leaks");
+    prepare(&mut command);
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+fn executable(path: &Path, script: &str) {
+    fs::write(path, script).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn one_that_leaks_and_fails_counts_once() {
+    let fixture = Fixture::new("doctests");
+    let path = fixture.path().join("src/lib.rs");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + FAILS_AND_LEAKS).unwrap();
+    let (code, text) = run(&fixture, |command| {
+        command.arg("goes_wrong");
+    });
+    assert!(code == Some(101) && text.contains("checked: 2 clean, 1 failed\n"), "{code:?} {text}");
+}
+
+#[test]
+fn results_as_json_are_understood() {
+    let fixture = Fixture::new("doctests");
+    let json = |more: &[&str]| {
+        run(&fixture, |command| {
+            command.env("RUSTC_BOOTSTRAP", "1").args(["-Zunstable-options", "--format=json"]).args(more);
+        })
+    };
+    let (code, text) = json(&["--skip", "not_compile"]);
+    assert!(code == Some(0) && text.contains("heapcheck: 2 tests checked: 2 clean\n"), "{code:?} {text}");
+    let (code, text) = json(&["fails", "not_compile"]);
+    assert!(code == Some(101) && text.contains("checked: 2 clean, 2 failed\n"), "{code:?} {text}");
+}
+
+#[test]
+fn the_rustdoc_that_is_configured_runs_them() {
+    let fixture = Fixture::new("doctests");
+    let script = "#!/bin/sh\necho called >>\"${0%/*}/log\"\nexec rustdoc \"$@\"\n";
+    executable(&fixture.path().join("own-rustdoc"), script);
+    fs::create_dir(fixture.path().join(".cargo")).unwrap();
+    fs::write(fixture.path().join(".cargo/config.toml"), "build.rustdoc = './own-rustdoc'\n").unwrap();
+    let calls = || fs::read_to_string(fixture.path().join("log")).unwrap_or_default().lines().count();
+    let (code, text) = run(&fixture, |_| {});
+    assert!(code == Some(0) && text.contains("2 tests checked: 2 clean\n"), "{code:?} {text}");
+    let of_configuration = calls();
+    assert!(of_configuration > 0, "{text}");
+    fs::write(fixture.path().join(".cargo/config.toml"), "").unwrap();
+    let (code, text) = run(&fixture, |command| {
+        command.env("CARGO_BUILD_RUSTDOC", "./own-rustdoc");
+    });
+    assert!(code == Some(0) && calls() > of_configuration, "{code:?} {text}");
+}
+
+#[test]
+fn without_a_rebuild_they_are_counted_as_well() {
+    let (code, text) = run(&Fixture::new("doctests"), |command| {
+        command.env("HEAPCHECK_NO_REBUILD", "1");
+    });
+    assert!(code == Some(0) && text.contains("heapcheck: 2 tests checked: 2 clean\n"), "{code:?} {text}");
+}
+
+#[test]
+fn a_cargo_that_starts_doctests_by_itself_leaves_them_without_a_verdict() {
+    let fixture = Fixture::new("doctests");
+    let script = "#!/bin/sh\nleft=$#\nwhile [ $left -gt 0 ]; do\n\
+        if [ \"$1\" = --config ]; then shift 2; left=$((left - 2))\n\
+        else set -- \"$@\" \"$1\"; shift; left=$((left - 1)); fi\ndone\nexec cargo \"$@\"\n";
+    let cargo = fixture.path().join("old-cargo");
+    executable(&cargo, script);
+    let old = |more: &[&str]| {
+        run(&fixture, |command| {
+            command.env("CARGO", &cargo).args(more);
+        })
+    };
+    let why = "this cargo does not start doctests through heapcheck; cargo 1.89 does";
+    let (code, text) = old(&[]);
+    assert!(code == Some(70) && text.contains("checked: 0 clean, 2 without a verdict\n"), "{code:?} {text}");
+    assert!(text.contains(&format!("    no verdict: src/lib.rs - clean (line 8): {why}\n")), "{text}");
+    let (code, text) = old(&["--quiet"]);
+    assert!(code == Some(70) && text.contains("checked: 0 clean, 1 without a verdict\n"), "{code:?} {text}");
+    assert!(text.contains(&format!("    no verdict: doctest: {why}\n")), "{text}");
+    let (code, text) = old(&["--skip", "clean", "--skip", "panics"]);
+    assert!(code == Some(0) && text.contains("heapcheck: no test ran\n"), "{code:?} {text}");
 }
 
 #[test]
