@@ -94,8 +94,9 @@ pub const STOP_SILENCE_NS: u64 = 50_000_000;
 /// threads begin and end, and a thread that does so for good is left to ptrace.
 pub const STOP_BLOCKED_NS: u64 = 2_000_000;
 
-/// How long a thread that could run, and so must answer, is waited for on a crowded machine.
-pub const STOP_RUNNABLE_NS: u64 = 2_000_000_000;
+/// How long a thread that could run, and so must answer, is waited for on a crowded machine when no other has answered
+/// since. Its registers are not seen if it is given up, and what only they hold looks lost.
+pub const STOP_RUNNABLE_NS: u64 = 10_000_000_000;
 
 /// Looks at the list of threads before the stopper gives up to find it unchanged. A program that makes threads faster
 /// than they can be stopped loses one maker with each look.

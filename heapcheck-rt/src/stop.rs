@@ -34,7 +34,7 @@ use crate::lock::Held;
 use crate::park::{self, GENERAL, WORLD};
 use crate::space::{Grow, OutOfMemory};
 use crate::sys;
-use crate::tasks::{self, last_sp, status_of};
+use crate::tasks::{self, is_under_way, last_sp, status_of};
 use crate::taskstat::TaskStatus;
 use crate::tracer::{Fate, Tracer};
 use core::sync::atomic::Ordering::{Acquire, SeqCst};
@@ -333,7 +333,6 @@ impl Stopper {
     /// Waits until everybody who was sent the signal has published, has ended, or cannot be expected to answer.
     fn await_answers(&mut self) {
         let mut last = sys::monotonic_ns();
-        let patience = last + STOP_RUNNABLE_NS;
         let mut before = WORLD.answered.load(SeqCst);
         loop {
             let wanted = self.update();
@@ -353,7 +352,7 @@ impl Stopper {
             if answered != before {
                 (before, last) = (answered, now);
             } else if now - last > STOP_SILENCE_NS {
-                self.ask_why(now < patience);
+                self.ask_why(now - last < STOP_RUNNABLE_NS);
             } else {
                 self.drop_ended();
             }
@@ -392,7 +391,9 @@ impl Stopper {
         for entry in self.entries.as_mut_slice().iter_mut().filter(|entry| entry.stage == Stage::Sent) {
             entry.stage = match status_of(entry.tid) {
                 Some(status) if status.has_ended() => Stage::Ended,
-                Some(status) if patient && status.state == b'R' && !status.blocks(signal) => Stage::Sent,
+                Some(status) if patient && !status.blocks(signal) && is_under_way(entry.tid, status) => {
+                    Stage::Sent
+                }
                 _ => Stage::Silent,
             };
         }
@@ -488,5 +489,7 @@ impl Drop for Stopper {
     }
 }
 
+#[cfg(test)]
+mod crew;
 #[cfg(test)]
 mod tests;

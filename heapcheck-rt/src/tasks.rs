@@ -44,6 +44,20 @@ pub(crate) fn status_of(tid: i32) -> Option<TaskStatus> {
     taskstat::parse_status(&text[..bytes])
 }
 
+/// Whether a thread with this status goes on by itself, sooner or later: it runs or wants to, or the kernel has it wait for
+/// memory, a lock or a disk, but not for a child that has its memory (vfork(2)).
+pub(crate) fn is_under_way(tid: i32, status: TaskStatus) -> bool {
+    match status.state {
+        b'R' => true,
+        b'D' => {
+            let mut text = [0u8; 256];
+            let bytes = read_task_file(tid, b"syscall\0", &mut text);
+            bytes.is_some_and(|bytes| !taskstat::makes_task(&text[..bytes]))
+        }
+        _ => false,
+    }
+}
+
 /// Reads where a sleeping thread's stack pointer is.
 pub(crate) fn last_sp(tid: i32) -> Option<usize> {
     let mut text = [0u8; 256];

@@ -44,6 +44,13 @@ pub(crate) fn parse_syscall_sp(text: &[u8]) -> Option<usize> {
     parse_hex(sp.strip_prefix(b"0x")?).map(|sp| sp as usize)
 }
 
+/// Whether the text of a `syscall` file is that of a thread that makes another task: in vfork(2) it waits until that one is
+/// done, however long that takes. The numbers are those of clone, vfork and clone3.
+pub(crate) fn makes_task(text: &[u8]) -> bool {
+    let number = text.split(|byte| *byte == b' ').next();
+    number.is_some_and(|number| matches!(number, b"56" | b"58" | b"435"))
+}
+
 fn parse_hex(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 16 {
         return None;
@@ -71,7 +78,7 @@ pub(crate) fn each_task(mut entries: &[u8], mut visit: impl FnMut(i32)) {
 
 #[cfg(test)]
 mod tests {
-    use super::{TaskStatus, each_task, parse_status, parse_syscall_sp};
+    use super::{TaskStatus, each_task, makes_task, parse_status, parse_syscall_sp};
 
     #[test]
     fn state_and_blocked_signals_are_read() {
@@ -95,6 +102,20 @@ mod tests {
         assert_eq!(parse_syscall_sp(b"7 0x1 0x2 0x3 0x4 0x5 0x6 0x7ffc10 0x7f20\n"), Some(0x7f_fc10));
         assert_eq!(parse_syscall_sp(b"-1 0x7ffc10 0x7f20\n"), Some(0x7f_fc10));
         assert_eq!(parse_syscall_sp(b"running\n"), None);
+    }
+
+    #[test]
+    fn a_thread_that_makes_another_task_is_told_from_others() {
+        for (text, expected) in [
+            (&b"58 0x1 0x2 0x3 0x4 0x5 0x6 0x7ffc10 0x7f20\n"[..], true),
+            (b"435 0x1 0x2 0x3 0x4 0x5 0x6 0x7ffc10 0x7f20\n", true),
+            (b"5 0x1 0x2 0x3 0x4 0x5 0x6 0x7ffc10 0x7f20\n", false),
+            (b"-1 0x7ffc10 0x7f20\n", false),
+            (b"running\n", false),
+            (b"", false),
+        ] {
+            assert_eq!(makes_task(text), expected, "{}", String::from_utf8_lossy(text));
+        }
     }
 
     #[test]

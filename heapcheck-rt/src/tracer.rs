@@ -21,9 +21,11 @@
 
 use crate::arch;
 use crate::arena::{Arena, Buf};
-use crate::limits::{STOP_SILENCE_NS, TRACER_STACK_BYTES, VECTOR_BYTES};
+use crate::limits::{STOP_RUNNABLE_NS, STOP_SILENCE_NS, TRACER_STACK_BYTES, VECTOR_BYTES};
 use crate::space::{Grow, OutOfMemory};
 use crate::sys::{self, Errno};
+use crate::tasks::{is_under_way, status_of};
+use crate::taskstat::TaskStatus;
 use core::sync::atomic::{
     AtomicU32, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
@@ -140,7 +142,7 @@ impl Tracer {
         if undumpable {
             let _ = sys::process_control(PR_SET_DUMPABLE, 1);
         }
-        self.command(first, false);
+        self.ask(first);
         let refused = |target: &Target| target.fate == Fate::Refused(sys::EPERM);
         if self.targets.as_slice()[first..].iter().any(refused)
             && sys::process_control(PR_SET_PTRACER, self.task as usize).is_ok()
@@ -148,7 +150,7 @@ impl Tracer {
             for target in self.targets.as_mut_slice()[first..].iter_mut().filter(|target| refused(target)) {
                 target.fate = Fate::Wanted;
             }
-            self.command(first, false);
+            self.ask(first);
             let _ = sys::process_control(PR_SET_PTRACER, 0);
         }
         if undumpable {
@@ -157,6 +159,28 @@ impl Tracer {
         if !self.alive {
             for target in self.targets.as_mut_slice() {
                 target.fate = Fate::Refused(sys::ESRCH);
+            }
+        }
+    }
+
+    /// Has the helper stop the threads from `first` on. It looks for a moment only; on a crowded machine a thread that wants
+    /// to run may get its turn, and stop, much later. The status of the threads is read here: they are not the helper's.
+    fn ask(&mut self, first: usize) {
+        let mut open = usize::MAX;
+        let mut deadline = 0;
+        loop {
+            self.command(first, false);
+            let mut asked = self.targets.as_slice()[first..].iter().filter(|it| it.fate == Fate::Asked);
+            let (left, now) = (asked.clone().count(), sys::monotonic_ns());
+            if left < open {
+                (open, deadline) = (left, now + STOP_RUNNABLE_NS);
+            }
+            // One that has stopped since the last look is seen in the next one.
+            let may_stop = |status: TaskStatus, tid| status.state == b't' || is_under_way(tid, status);
+            let is_expected =
+                |target: &Target| status_of(target.tid).is_some_and(|status| may_stop(status, target.tid));
+            if !self.alive || now > deadline || !asked.any(is_expected) {
+                return;
             }
         }
     }
