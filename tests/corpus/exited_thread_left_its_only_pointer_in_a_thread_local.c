@@ -18,7 +18,7 @@ int main(void) {
     pthread_join(handle, NULL);
     start_detached(thread, (void *)1002);
     await(2);
-    usleep(100000);
+    await_alone();
     scrub();
     return 0;
 }

@@ -8,7 +8,6 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::build::corpus;
@@ -16,8 +15,8 @@ use crate::case::{Exit, Run};
 use crate::judge::Observed;
 use crate::outcome::read_outcome;
 
-/// After this a case is taken to hang.
-pub const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// After this a case is taken to hang. No case takes a tenth of it, but a machine may be crowded.
+pub const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// The environment that a program gets besides what its case says.
 const ENVIRONMENT_KEPT: &[&str] = &["PATH", "HOME", "LANG", "USER"];
@@ -35,13 +34,11 @@ pub struct Program {
 
 /// Runs `program` as `run` says, in a fresh folder below `scratch`.
 pub fn run_case(program: &Program, run: &Run, scratch: &Path) -> Result<Observed, String> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let folder = scratch.join(format!("run-{}-{number}", std::process::id()));
-    let result = run_in(program, run, &folder).map_err(|error| format!("{}: {error}", folder.display()));
-    // A folder that can't be removed is a nuisance, not a wrong answer.
-    let _ = fs::remove_dir_all(&folder);
-    result?
+    // Not named after this process: one that was killed may have had its number, and left records.
+    let folder = tempfile::Builder::new().prefix("run-").tempdir_in(scratch);
+    let folder = folder.map_err(|error| format!("{}: {error}", scratch.display()))?;
+    let failed = |error| format!("{}: {error}", folder.path().display());
+    run_in(program, run, folder.path()).map_err(failed)?
 }
 
 fn run_in(program: &Program, run: &Run, folder: &Path) -> io::Result<Result<Observed, String>> {

@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn a_thing_is_built_once_and_again_when_its_ingredients_change() {
-        let folder = std::env::temp_dir().join(format!("heapcheck-shelf-{}", std::process::id()));
-        let shelf = Shelf::open(&folder.join("tmp")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(&folder.path().join("tmp")).unwrap();
         let built = AtomicUsize::new(0);
         let make = |ingredient: &str| {
             shelf.find_or_build("thing", ingredient, |place| {
@@ -98,6 +98,5 @@ mod tests {
         assert!(shelf.find_or_build("thing", "salt", |_| Err("too salty".to_string())).is_err());
         assert_eq!(fs::read_to_string(make("salt").unwrap()).unwrap(), "salt");
         assert_eq!(built.load(Ordering::Relaxed), 2);
-        fs::remove_dir_all(&folder).unwrap();
     }
 }

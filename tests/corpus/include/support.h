@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define UNUSED __attribute__((unused))
@@ -80,6 +81,12 @@ static volatile int announced UNUSED;
 UNUSED static void announce(void) { __atomic_add_fetch(&announced, 1, __ATOMIC_SEQ_CST); }
 UNUSED static void await(int count) {
     while (__atomic_load_n(&announced, __ATOMIC_SEQ_CST) < count) usleep(500);
+}
+
+/* Waits until no other thread is left, not even one that is about to end: each is a folder of this one (proc(5)). */
+UNUSED static void await_alone(void) {
+    struct stat tasks;
+    while (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3) usleep(500);
 }
 
 /* Starts a thread that nobody joins. */
