@@ -18,10 +18,10 @@ use crate::limits::{BLOCK_MAX, CLEAR_INLINE, REFILL_STACK_BYTES};
 use crate::scope;
 use crate::space::{BlockId, OutOfMemory, Slot};
 use crate::start::{self, out_of_memory};
-use crate::state::{
-    BUSY, DEPOT, METERED, PAGES, RULES, SCOPES, SETTINGS, SPANS, STACKS_FULL, STACKS_OFF, STACKS_SHORT, STORE,
-};
+use crate::state::{BUSY, METERED, PAGES, SCOPES, SETTINGS, SPANS, STACKS_OFF, STACKS_SHORT, STORE};
+use crate::putoff::take_back_put_off;
 use crate::thread::Thread;
+use crate::traces::{free_trace_of, storing, trace_of};
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -235,27 +235,10 @@ fn allocate_first(bytes: usize, align: usize, caller: Caller) -> *mut u8 {
     }
 }
 
-/// Takes the trace of the caller, as deep as the settings say.
-#[inline(always)]
-pub(crate) fn trace_of(thread: &mut Thread, caller: Caller) -> u32 {
-    match SETTINGS.stacks.load(Relaxed) {
-        STACKS_FULL => thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed)),
-        STACKS_SHORT => thread.capture.short(&RULES, &DEPOT, caller, SETTINGS.short_depth.load(Relaxed)),
-        STACKS_OFF => thread.capture.short(&RULES, &DEPOT, caller, 1),
-        _ => verified_trace_of(thread, caller),
-    }
-}
-
 #[cold]
 #[inline(never)]
-fn verified_trace_of(thread: &mut Thread, caller: Caller) -> u32 {
-    let (depth, short_depth) = (SETTINGS.depth.load(Relaxed), SETTINGS.short_depth.load(Relaxed));
-    let known = thread.capture.known(caller);
-    let short = known.unwrap_or_else(|| thread.capture.short(&RULES, &DEPOT, caller, short_depth));
-    let trace = thread.capture.full(&RULES, &DEPOT, caller, depth);
-    crate::verify::compare(caller, trace, depth);
-    crate::verify::compare(caller, short, short_depth);
-    trace
+fn bad_free(thread: &mut Thread, address: usize, caller: Caller) {
+    storing(thread, |thread, traces| fault::bad_free(thread, traces, address, caller));
 }
 
 /// Releases a block. Null is no block; what is not the address of a live block is reported and left alone.
@@ -267,10 +250,10 @@ pub(crate) fn release(address: usize, caller: Caller) {
         return release_large(address, caller);
     }
     let Some(thread) = Thread::current() else { return release_first(address, caller) };
-    let Some(id) = SPANS.block_at(span, magic, address) else { return fault::bad_free(thread, address, caller) };
+    let Some(id) = SPANS.block_at(span, magic, address) else { return bad_free(thread, address, caller) };
     let meta = SPANS.meta(id);
     if !meta.is_live() {
-        return fault::bad_free(thread, address, caller);
+        return bad_free(thread, address, caller);
     }
     if meta.scope() != thread.scope() {
         return release_rarely(thread, address, caller);
@@ -303,35 +286,6 @@ fn spill(thread: &mut Thread, class: usize, address: usize, id: BlockId) {
     let quick_bytes = thread.enter_lists(BUSY);
     STORE.spill(&mut thread.cache, class, address, id);
     thread.leave_lists(BUSY, quick_bytes);
-}
-
-/// Keeps what signal handlers have freed while it could not be kept.
-#[inline]
-fn take_back_put_off(thread: &mut Thread) {
-    if thread.has_put_off() {
-        keep_put_off(thread);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn keep_put_off(thread: &mut Thread) {
-    while thread.has_put_off() {
-        let quick_bytes = thread.enter_lists(BUSY);
-        thread.take_put_off(|thread, address| {
-            let (span, Some(slot)) = (SPANS.at(address), SPANS.slot_of(address)) else { return };
-            if span.magic.load(Relaxed) == 0 {
-                return PAGES.give_back_large(SPANS.number_of(address));
-            }
-            let class = usize::from(span.class.load(Relaxed));
-            if thread.scope() != 0 {
-                STORE.shelve_one(class, address, slot.id);
-            } else if !thread.cache.bin(class).push(address, slot.id) {
-                STORE.spill(&mut thread.cache, class, address, slot.id);
-            }
-        });
-        thread.leave_lists(BUSY, quick_bytes);
-    }
 }
 
 /// Releases a small block of the thread's scope and takes a trace of its free.
@@ -391,20 +345,11 @@ fn count_free(thread: &Thread, meta: &Meta) {
     }
 }
 
-#[inline(always)]
-fn free_trace_of(thread: &mut Thread, caller: Caller) -> u32 {
-    match thread.free_stacks & !(METERED | BUSY) {
-        STACKS_OFF => 0,
-        STACKS_SHORT => thread.capture.short(&RULES, &DEPOT, caller, SETTINGS.short_depth.load(Relaxed)),
-        _ => thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed)),
-    }
-}
-
 #[cold]
 #[inline(never)]
 fn release_large(address: usize, caller: Caller) {
     let Some(thread) = Thread::current() else { return release_first(address, caller) };
-    let Some(slot) = live_slot(address) else { return fault::bad_free(thread, address, caller) };
+    let Some(slot) = live_slot(address) else { return bad_free(thread, address, caller) };
     let meta = SPANS.meta(slot.id);
     count_free(thread, meta);
     let trace = free_trace_of(thread, caller);
@@ -433,7 +378,7 @@ fn release_foreign(address: usize, caller: Caller) {
         return;
     }
     if let Some(thread) = Thread::current().or_else(start::attach) {
-        fault::bad_free(thread, address, caller);
+        bad_free(thread, address, caller);
     }
 }
 
@@ -447,7 +392,7 @@ pub(crate) fn resize(address: usize, bytes: usize, caller: Caller) -> *mut u8 {
     }
     let Some(thread) = Thread::current().or_else(start::attach) else { return null_mut() };
     let Some(slot) = live_slot(address) else {
-        fault::bad_free(thread, address, caller);
+        bad_free(thread, address, caller);
         return null_mut();
     };
     if bytes == 0 {

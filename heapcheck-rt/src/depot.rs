@@ -21,7 +21,7 @@
 use crate::arena::Arena;
 use crate::index::Index;
 use crate::limits::{DEPTH_MAX, OUTER_FRAMES};
-use crate::lock::Lock;
+use crate::lock::{HeldLightly, Lock};
 use crate::space::OutOfMemory;
 use crate::table::Table;
 use core::ops::Deref;
@@ -90,12 +90,49 @@ pub(crate) struct Depot {
     arena: &'static Arena,
     index: Index,
     /// From the hash of an outer part to its words.
-    pub(crate) outer_parts: Table,
+    outer_parts: Table,
+    /// Held lightly: to let signals wait takes longer than to store a trace.
     pub(crate) lock: Lock,
     count: AtomicUsize,
     next: AtomicUsize,
     left: AtomicUsize,
     pieces: [AtomicUsize; PIECES],
+}
+
+/// The depot as a capture sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traces<'a> {
+    depot: &'a Depot,
+    stores: bool,
+}
+
+impl Traces<'_> {
+    /// The number of the trace with this hash, when it was stored before.
+    #[inline(always)]
+    pub(crate) fn find(self, hash: u64) -> Option<u32> {
+        self.depot.find(hash)
+    }
+
+    /// The number of the trace with this hash, which is not zero; stores the frames when they are new. Returns 0 when they
+    /// are and nothing may be stored, or when there is no memory left for traces.
+    #[inline(always)]
+    pub(crate) fn intern(
+        self,
+        hash: u64,
+        frames: Frames<impl Iterator<Item = usize> + Clone, impl Fn(usize) -> u64>,
+    ) -> u32 {
+        match self.find(hash) {
+            Some(id) => id,
+            None if self.stores => self.depot.store(hash, frames),
+            None => 0,
+        }
+    }
+
+    /// The number of the trace that is one program counter.
+    pub(crate) fn intern_one(self, pc: usize) -> u32 {
+        let frames = Frames { len: 1, cut: true, pcs: core::iter::once(pc), outer_hash: |_| 0 };
+        self.intern((pc as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, frames)
+    }
 }
 
 impl Depot {
@@ -112,20 +149,21 @@ impl Depot {
         }
     }
 
-    /// The number of the trace with this hash, which is not zero; stores the frames when they are new. Returns 0 when
-    /// there is no memory left for traces.
+    /// The traces that are there.
     #[inline(always)]
-    pub(crate) fn intern(
-        &self,
-        hash: u64,
-        frames: Frames<impl Iterator<Item = usize> + Clone, impl Fn(usize) -> u64>,
-    ) -> u32 {
-        self.find(hash).unwrap_or_else(|| self.store(hash, frames))
+    pub(crate) fn to_find(&self) -> Traces<'_> {
+        Traces { depot: self, stores: false }
+    }
+
+    /// The same, to which others may be added, by a thread whose signal handlers wait for no lock meanwhile.
+    #[inline(always)]
+    pub(crate) fn to_store(&self) -> Traces<'_> {
+        Traces { depot: self, stores: true }
     }
 
     /// The number of the trace with this hash, when it was stored before.
     #[inline(always)]
-    pub(crate) fn find(&self, hash: u64) -> Option<u32> {
+    fn find(&self, hash: u64) -> Option<u32> {
         self.index.find(hash, |id| self.entry(id).hash.load(Relaxed) == hash)
     }
 
@@ -144,15 +182,16 @@ impl Depot {
         hash: u64,
         frames: Frames<impl Iterator<Item = usize> + Clone, impl Fn(usize) -> u64>,
     ) -> u32 {
-        let _held = self.lock.hold();
+        let held = self.lock.hold_lightly();
         match self.find(hash) {
             Some(id) => id,
-            None => self.append(hash, frames).unwrap_or(0),
+            None => self.append(&held, hash, frames).unwrap_or(0),
         }
     }
 
     fn append(
         &self,
+        held: &HeldLightly<'_>,
         hash: u64,
         frames: Frames<impl Iterator<Item = usize> + Clone, impl Fn(usize) -> u64>,
     ) -> Result<u32, OutOfMemory> {
@@ -162,7 +201,7 @@ impl Depot {
             piece.store(self.arena.take(PIECE * size_of::<Entry>())?, Release);
         }
         let outside = if frames.cut { 0 } else { frames.len.saturating_sub(1) / OUTER_FRAMES * OUTER_FRAMES };
-        let outer = self.outer_part(outside, &frames)?;
+        let outer = self.outer_part(held, outside, &frames)?;
         let inside = frames.len - outside;
         let words = self.append_words(inside, frames.cut, outer, frames.pcs.take(inside))?;
         let entry = self.entry(id as u32);
@@ -176,6 +215,7 @@ impl Depot {
     /// The words of the outer `wanted` frames, a multiple of those of a part; 0 when they are none.
     fn outer_part(
         &self,
+        held: &HeldLightly<'_>,
         wanted: usize,
         frames: &Frames<impl Iterator<Item = usize> + Clone, impl Fn(usize) -> u64>,
     ) -> Result<usize, OutOfMemory> {
@@ -192,7 +232,7 @@ impl Depot {
             count += OUTER_FRAMES;
             let pcs = frames.pcs.clone().skip(frames.len - count).take(OUTER_FRAMES);
             words = self.append_words(OUTER_FRAMES, false, words, pcs)?;
-            self.outer_parts.find_or_insert(key(count), || Ok(words as u64))?;
+            self.outer_parts.insert(held, key(count), words as u64)?;
         }
         Ok(words)
     }
@@ -216,12 +256,6 @@ impl Depot {
         self.next.store(address + used, Relaxed);
         self.left.store(self.left.load(Relaxed) - used, Relaxed);
         Ok(address)
-    }
-
-    /// The number of the trace that is one program counter.
-    pub(crate) fn intern_one(&self, pc: usize) -> u32 {
-        let frames = Frames { len: 1, cut: true, pcs: core::iter::once(pc), outer_hash: |_| 0 };
-        self.intern((pc as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, frames)
     }
 
     /// The trace with this number; the empty one when there is none.
@@ -359,14 +393,14 @@ mod tests {
         arena!(ARENA);
         static DEPOT: Depot = Depot::on(&ARENA);
         for number in 0..COUNT {
-            let id = DEPOT.intern(hash(number), frames(&pcs(number), number % 3 == 0));
+            let id = DEPOT.to_store().intern(hash(number), frames(&pcs(number), number % 3 == 0));
             assert_eq!(id as usize, number + 1, "numbers are given in order");
         }
         for number in 0..COUNT {
             let trace = DEPOT.trace(number as u32 + 1);
             assert_eq!((&trace.pcs[..], trace.cut), (&pcs(number)[..], number % 3 == 0));
             assert_eq!(DEPOT.innermost(number as u32 + 1), pcs(number).first().copied());
-            assert_eq!(DEPOT.intern(hash(number), frames(&[], false)) as usize, number + 1);
+            assert_eq!(DEPOT.to_store().intern(hash(number), frames(&[], false)) as usize, number + 1);
         }
         assert_eq!(DEPOT.count(), COUNT);
         for nobody in [0, COUNT as u32 + 1, u32::MAX] {
@@ -384,11 +418,11 @@ mod tests {
             let own = (0..inner).map(|frame| 0x5555_0000_0000 + 1000 * number + frame);
             own.chain((0..DEPTH_MAX - OUTER_FRAMES).map(|frame| 0x7fff_0000_0000 + frame)).collect()
         };
-        DEPOT.intern(hash(COUNT), frames(&pcs(0), false));
+        DEPOT.to_store().intern(hash(COUNT), frames(&pcs(0), false));
         let before = DEPOT.left.load(Relaxed);
         let longest = (3 + 1 + 1 + OUTER_FRAMES) * size_of::<u32>();
         for number in 0..COUNT {
-            DEPOT.intern(hash(number), frames(&pcs(number), false));
+            DEPOT.to_store().intern(hash(number), frames(&pcs(number), false));
         }
         assert!(before - DEPOT.left.load(Relaxed) <= COUNT * longest);
         for number in 0..COUNT {
@@ -403,7 +437,9 @@ mod tests {
         arena!(ARENA);
         static DEPOT: Depot = Depot::on(&ARENA);
         let store = || -> Vec<u32> {
-            (0..COUNT).map(|number| DEPOT.intern(hash(number), frames(&pcs(number), false))).collect()
+            (0..COUNT)
+                .map(|number| DEPOT.to_store().intern(hash(number), frames(&pcs(number), false)))
+                .collect()
         };
         let numbers: Vec<Vec<u32>> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..4).map(|_| scope.spawn(store)).collect();

@@ -2,18 +2,19 @@
 //! Wrong frees: what was freed, where, and where it came from. The block is left as it is.
 
 use crate::capture::Caller;
+use crate::depot::Traces;
 use crate::emit;
 use crate::heap::span::Spans;
 use crate::record::{Fault, FaultKind};
-use crate::state::{DEPOT, RULES, SETTINGS, SPANS};
+use crate::state::{RULES, SETTINGS, SPANS};
 use crate::thread::Thread;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Reports a free of something that is not the beginning of a live block.
 #[cold]
 #[inline(never)]
-pub(crate) fn bad_free(thread: &mut Thread, address: usize, caller: Caller) {
-    let free_trace = thread.capture.full(&RULES, &DEPOT, caller, SETTINGS.depth.load(Relaxed));
+pub(crate) fn bad_free(thread: &mut Thread, traces: Traces<'_>, address: usize, caller: Caller) {
+    let free_trace = thread.capture.full(&RULES, traces, caller, SETTINGS.depth.load(Relaxed));
     let mut fault = Fault {
         kind: FaultKind::InvalidFree,
         thread: thread.number,
@@ -23,11 +24,11 @@ pub(crate) fn bad_free(thread: &mut Thread, address: usize, caller: Caller) {
         addr: address as u64,
         size_bytes: 0,
     };
-    explain(&SPANS, address, &mut fault);
+    explain(&SPANS, traces, address, &mut fault);
     emit::fault(&fault);
 }
 
-fn explain(spans: &Spans, address: usize, fault: &mut Fault) {
+fn explain(spans: &Spans, traces: Traces<'_>, address: usize, fault: &mut Fault) {
     if !spans.covers(address) {
         return;
     }
@@ -42,6 +43,6 @@ fn explain(spans: &Spans, address: usize, fault: &mut Fault) {
     {
         fault.kind = FaultKind::DoubleFree;
         // Without a trace of the first free, its caller is all that is known.
-        fault.first_free_trace = if trace != 0 { trace } else { DEPOT.intern_one(pc) };
+        fault.first_free_trace = if trace != 0 { trace } else { traces.intern_one(pc) };
     }
 }

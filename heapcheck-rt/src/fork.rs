@@ -15,7 +15,7 @@ use crate::arch::weak_symbol;
 use crate::emit::Recorder;
 use crate::park;
 use crate::state::{
-    ANNOTATIONS, ARENA, BLOCKED_BEFORE_FORK, BUSY, CHECK, CLOSED, CONFIG, DEPOT, EXITING, PAGES, PROCESS, RECORD_LOCK, RULES, SCOPES, SCRATCH,
+    ANNOTATIONS, ARENA, BLOCKED_BEFORE_FORK, CHECK, CLOSED, CONFIG, DEPOT, EXITING, PAGES, PROCESS, RECORD_LOCK, RULES, SCOPES, SCRATCH,
     SETTINGS, START_LOCK, STORE, THREADS, is_recording,
 };
 use crate::lock::{Lock, Quiet};
@@ -44,15 +44,11 @@ fn each_lock(mut visit: impl FnMut(&'static Lock, bool)) {
         visit(&shelf.lock, true);
     }
     visit(&PAGES.lock, true);
-    for lock in [
-        &STORE.aside.lock,
-        &PAGES.growth,
-        &RULES.table.lock,
-        &DEPOT.lock,
-        &DEPOT.outer_parts.lock,
-        &ARENA.lock,
-        &SCRATCH.lock,
-    ] {
+    for lock in [&STORE.aside.lock, &PAGES.growth, &RULES.table.lock] {
+        visit(lock, false);
+    }
+    visit(&DEPOT.lock, true);
+    for lock in [&ARENA.lock, &SCRATCH.lock] {
         visit(lock, false);
     }
 }
@@ -70,23 +66,58 @@ fn call(function: usize) {
 }
 
 extern "C" fn before() {
-    if is_recording() {
-        call(list_lock());
+    if !is_recording() {
+        return;
+    }
+    let mut patience_ns = PATIENCE_NS;
+    loop {
+        // A handler that comes and forks would find the list taken by its own thread, and could not let go of it.
         let quiet = Quiet::begin();
-        let is_handler = is_busy();
-        each_lock(|lock, is_light| {
-            if !(is_light && is_handler) {
-                lock.acquire();
-            }
-        });
-        BLOCKED_BEFORE_FORK.store(quiet.keep(), Relaxed);
+        call(list_lock());
+        if acquire_all(patience_ns) {
+            BLOCKED_BEFORE_FORK.store(quiet.keep(), Relaxed);
+            return;
+        }
+        call(list_unlock());
+        drop(quiet);
+        sys::sleep_ns(PATIENCE_NS / 8);
+        patience_ns = (2 * patience_ns).min(PATIENCE_MAX_NS);
     }
 }
 
-/// Whether it is a signal handler that forks, and has interrupted its own thread where that may hold a lock lightly. Then
-/// these locks are as they are: the thread goes on with what it does in both processes.
-fn is_busy() -> bool {
-    Thread::current().is_some_and(|thread| thread.free_stacks & BUSY != 0)
+/// How long fork waits for one lock, at first and at last, before it lets go of all. Locks are held for less than a
+/// microsecond, but by threads that others may have taken the processor from, and that of a check for as long as it runs.
+const PATIENCE_NS: u64 = 8_000_000;
+const PATIENCE_MAX_NS: u64 = 1_000_000_000;
+
+/// Takes all locks, or none when one of them is not to be had in time: its holder may be another signal handler that forks,
+/// and waits for what is held here.
+///
+/// What the thread holds itself, as a signal handler that has interrupted it, is as it is, and the thread goes on with that in
+/// both processes. It may then never get the rest of those that are held lightly, because whoever holds one may wait for
+/// another.
+fn acquire_all(patience_ns: u64) -> bool {
+    let mut is_amid = false;
+    each_lock(|lock, is_light| is_amid |= is_light && lock.is_mine());
+    let mut has_all = true;
+    each_lock(|lock, is_light| {
+        if has_all && !lock.is_mine() {
+            has_all = lock.acquire_for_fork(patience_ns) || is_light && is_amid;
+        }
+    });
+    if !has_all {
+        release_all();
+    }
+    has_all
+}
+
+/// Releases what was taken for a fork.
+fn release_all() {
+    each_lock(|lock, _| {
+        if lock.is_of_fork() {
+            lock.release();
+        }
+    });
 }
 
 /// Signals wait until the value is dropped.
@@ -97,12 +128,7 @@ fn still_quiet() -> Quiet {
 extern "C" fn after_in_parent() {
     if is_recording() {
         let _quiet = still_quiet();
-        let is_handler = is_busy();
-        each_lock(|lock, is_light| {
-            if !(is_light && is_handler) {
-                lock.release();
-            }
-        });
+        release_all();
         call(list_unlock());
     }
 }
@@ -115,10 +141,9 @@ extern "C" fn after_in_child() {
     SETTINGS.generation.fetch_add(1, Relaxed);
     EXITING.store(false, Relaxed);
     let _quiet = still_quiet();
-    let is_handler = is_busy();
-    each_lock(|lock, is_light| {
+    each_lock(|lock, _| {
         // Whoever held the others is not here.
-        if !(is_light && is_handler && lock.is_mine()) {
+        if !lock.is_mine() {
             lock.release();
         }
     });

@@ -7,7 +7,7 @@
 //! A signal handler that allocates may find that its own thread holds the lock it needs, and would wait for ever. So
 //! signals wait while a lock is held ([`Lock::hold`]). That is two system calls, half a microsecond; locks that are taken
 //! more often are held [lightly](Lock::hold_lightly): signals come, and a handler that has interrupted a thread which may
-//! hold one does without any of them (`state::BUSY`).
+//! hold one does without any of them (`state::BUSY`, [`Lock::is_mine`]).
 
 use crate::arch;
 use crate::sys;
@@ -16,7 +16,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// Nobody holds it. Otherwise its word is the holder's [`token`].
+/// Nobody holds it. Otherwise its word is the holder's [`token`], or [`token_of_fork`].
 const FREE: u32 = 0;
 /// Added when somebody sleeps.
 const CONTENDED: u32 = 1 << 31;
@@ -76,6 +76,11 @@ fn token() -> u32 {
     ((arch::thread_pointer() >> 6) as u32 | 1) & !CONTENDED
 }
 
+/// The same of a thread that forks, for what it holds because of that.
+fn token_of_fork() -> u32 {
+    token() & !1 | 2
+}
+
 /// A mutual exclusion without data.
 #[derive(Debug, Default)]
 pub(crate) struct Lock(AtomicU32);
@@ -119,35 +124,49 @@ impl Lock {
         self.0.load(Relaxed) & !CONTENDED == token()
     }
 
-    /// Waits for the lock and leaves it held when the call returns; [`Lock::release`] frees it. For fork.
     #[inline]
-    pub(crate) fn acquire(&self) {
+    fn acquire(&self) {
         if self.0.compare_exchange(FREE, token(), Acquire, Relaxed).is_err() {
-            self.acquire_contended();
+            self.acquire_contended(token(), 0);
         }
     }
 
+    /// Waits for the lock so long, and leaves it held when the call returns `true`; [`Lock::release`] frees it.
+    pub(crate) fn acquire_for_fork(&self, patience_ns: u64) -> bool {
+        self.0.compare_exchange(FREE, token_of_fork(), Acquire, Relaxed).is_ok()
+            || self.acquire_contended(token_of_fork(), patience_ns)
+    }
+
+    /// Whether the calling thread holds the lock because it forks.
+    pub(crate) fn is_of_fork(&self) -> bool {
+        self.0.load(Relaxed) & !CONTENDED == token_of_fork()
+    }
+
+    /// Waits for the lock, at most so long (0: without end), and answers whether it has it.
     #[cold]
     #[inline(never)]
-    fn acquire_contended(&self) {
+    fn acquire_contended(&self, token: u32, patience_ns: u64) -> bool {
         for _ in 0..SPINS {
-            if self.0.load(Relaxed) == FREE
-                && self.0.compare_exchange(FREE, token(), Acquire, Relaxed).is_ok()
+            if self.0.load(Relaxed) == FREE && self.0.compare_exchange(FREE, token, Acquire, Relaxed).is_ok()
             {
-                return;
+                return true;
             }
             core::hint::spin_loop();
         }
+        let until_ns = if patience_ns == 0 { u64::MAX } else { sys::monotonic_ns() + patience_ns };
         loop {
             let seen = self.0.load(Relaxed);
-            let wanted = if seen == FREE { token() } else { seen } | CONTENDED;
+            let wanted = if seen == FREE { token } else { seen } | CONTENDED;
             if seen != wanted && self.0.compare_exchange(seen, wanted, Acquire, Relaxed).is_err() {
                 continue;
             }
             if seen == FREE {
-                return;
+                return true;
             }
-            sys::futex_wait(&self.0, wanted, 0);
+            if patience_ns != 0 && sys::monotonic_ns() >= until_ns {
+                return false;
+            }
+            sys::futex_wait(&self.0, wanted, patience_ns);
         }
     }
 

@@ -82,6 +82,8 @@ mod fault;
 mod executable;
 mod start;
 mod verify;
+mod putoff;
+mod traces;
 mod blocks;
 mod exports;
 mod hooks;

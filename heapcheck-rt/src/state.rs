@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Lock order, outermost first: check, threads, scopes, closed libraries, a shelf of the store, what is handed out aside,
-//! pages, their growth, rules, depot, its outer parts, arena. A thread holds at most one shelf. `fork` takes all of them in this
+//! pages, their growth, rules, depot, arena. A thread holds at most one shelf. `fork` takes all of them in this
 //! order.
 
 use crate::annotations::Annotations;

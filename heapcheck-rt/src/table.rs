@@ -11,7 +11,7 @@
 //! are pairs of atomics; a value is stored before its key.
 
 use crate::arena::Arena;
-use crate::lock::{Held, Lock};
+use crate::lock::{HeldLightly, Lock};
 use crate::space::OutOfMemory;
 use core::sync::atomic::{
     AtomicU64, AtomicUsize,
@@ -94,14 +94,20 @@ impl Table {
         key: u64,
         make: impl FnOnce() -> Result<u64, OutOfMemory>,
     ) -> Result<u64, OutOfMemory> {
-        let held = self.lock.hold();
+        let _held = self.lock.hold();
         if let Some(value) = self.find(key) {
             return Ok(value);
         }
-        let head = self.room(&held)?;
+        let head = self.room()?;
         let value = make()?;
         Self::put(head, key, value);
         Ok(value)
+    }
+
+    /// Stores the value of a key that is new, in a table that only holders of one lock of its owner write to.
+    pub(crate) fn insert(&self, _: &HeldLightly<'_>, key: u64, value: u64) -> Result<(), OutOfMemory> {
+        Self::put(self.room()?, key, value);
+        Ok(())
     }
 
     /// Stores the value of `key` without the lock, unless there is no room. When several do so at the same time there may be
@@ -123,8 +129,8 @@ impl Table {
         Self::entry(head, index).key.store(key, Release);
     }
 
-    /// The current table, in which a place for one more entry is reserved.
-    fn room(&self, _: &Held<'_>) -> Result<&'static Head, OutOfMemory> {
+    /// The current table, in which a place for one more entry is reserved. The caller holds the lock.
+    fn room(&self) -> Result<&'static Head, OutOfMemory> {
         let old = self.current();
         if let Some(head) = old
             && head.reserve()

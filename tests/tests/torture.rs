@@ -120,8 +120,8 @@ fn signal_handlers_that_allocate_never_hang() {
     let milliseconds = if is_asked_for() { "60000" } else { "700" };
     let program = build("signals");
     for settings in SETTINGS {
-        for threads in ["1", "3"] {
-            println!("{}", expect_well(&program, &[milliseconds, threads], settings, ""));
+        for (threads, fork_every) in [("1", "0"), ("3", "0"), ("1", "50"), ("3", "50")] {
+            println!("{}", expect_well(&program, &[milliseconds, threads, fork_every], settings, ""));
         }
     }
 }

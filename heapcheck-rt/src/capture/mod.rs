@@ -21,7 +21,7 @@ pub(crate) mod memo;
 #[cfg(test)]
 mod tests;
 
-use crate::depot::{Depot, Frames};
+use crate::depot::{Frames, Traces};
 use crate::limits::{
     DEPTH_MAX, OUTER_FRAMES, QUICK_FRAMES, RENEW_FRAMES, RENEW_TRACES, SHADOW_FRAMES, SHORT_MAX,
 };
@@ -109,28 +109,28 @@ impl Capture {
 
     /// Captures the innermost `depth` frames.
     #[inline(always)]
-    pub(crate) fn short(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
+    pub(crate) fn short(&mut self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> u32 {
         match self.memos.find_deep(caller.pc(), caller.slot + 8, caller.bp, self.memo_end) {
             Some(trace) => trace,
-            None => self.short_anew(rules, depot, caller, depth.min(SHORT_MAX)),
+            None => self.short_anew(rules, traces, caller, depth.min(SHORT_MAX)),
         }
     }
 
     #[inline(never)]
-    fn short_anew(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
+    fn short_anew(&mut self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> u32 {
         self.short_debt += 1;
         if self.short_debt < RENEW_TRACES
-            && let Some(trace) = self.quick_short(rules, depot, caller, depth)
+            && let Some(trace) = self.quick_short(rules, traces, caller, depth)
         {
             return trace;
         }
         self.short_debt = 0;
-        self.short_walk(rules, depot, caller, depth)
+        self.short_walk(rules, traces, caller, depth)
     }
 
     /// The short trace, when it was taken before and each frame is found the usual way.
     #[inline(always)]
-    fn quick_short(&self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> Option<u32> {
+    fn quick_short(&self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> Option<u32> {
         let mut at = caller.registers();
         if !self.owns(at.sp) {
             return None;
@@ -140,37 +140,39 @@ impl Capture {
             at = self.quick_step(rules, at)?;
             sum = sum.wrapping_add(share(at.pc, count));
         }
-        depot.find(mix(3, sum) | 1)
+        traces.find(mix(3, sum) | 1)
     }
 
     #[inline(never)]
-    fn short_walk(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
+    fn short_walk(&mut self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> u32 {
         let at = caller.registers();
         if !self.owns(at.sp) {
-            return self.elsewhere(rules, depot, at, depth);
+            return self.elsewhere(rules, traces, at, depth);
         }
         let (count, end) = self.walk::<false>(rules, at, depth);
         if end == End::Astray {
-            return self.elsewhere(rules, depot, at, depth);
+            return self.elsewhere(rules, traces, at, depth);
         }
         let steps = &self.shadow.steps[..count];
         let sum = steps
             .iter()
             .enumerate()
             .fold(0_u64, |sum, (index, step)| sum.wrapping_add(share(step.pc, index)));
-        let trace = depot.intern(mix(3, sum) | 1, few_frames(steps, end == End::Cut && count < depth));
+        let trace = traces.intern(mix(3, sum) | 1, few_frames(steps, end == End::Cut && count < depth));
         // The scratch frames lie in the shadow's struct, but a short walk leaves the shadow itself alone.
         let Self { memos, shadow, memo_end, .. } = self;
-        memos.learn(&shadow.steps[..count], trace, *memo_end);
+        if trace != 0 {
+            memos.learn(&shadow.steps[..count], trace, *memo_end);
+        }
         trace
     }
 
     /// Captures the whole stack, of which the depot keeps the innermost `depth` frames.
     #[inline(always)]
-    pub(crate) fn full(&mut self, rules: &Rules, depot: &Depot, caller: Caller, depth: usize) -> u32 {
+    pub(crate) fn full(&mut self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> u32 {
         let at = caller.registers();
         if !self.owns(at.sp) {
-            return self.elsewhere(rules, depot, at, depth);
+            return self.elsewhere(rules, traces, at, depth);
         }
         self.shadow.begin();
         if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, 0)
@@ -179,31 +181,31 @@ impl Capture {
         {
             return self.shadow.last_trace;
         }
-        self.full_anew(rules, depot, at, depth)
+        self.full_anew(rules, traces, at, depth)
     }
 
     #[inline(never)]
-    fn full_anew(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
+    fn full_anew(&mut self, rules: &Rules, traces: Traces<'_>, at: Registers, depth: usize) -> u32 {
         if self.full_debt < RENEW_FRAMES
-            && let Some(trace) = self.quick_full(rules, depot, at, depth)
+            && let Some(trace) = self.quick_full(rules, traces, at, depth)
         {
             return trace;
         }
         self.full_debt = 0;
-        self.full_walk(rules, depot, at, depth)
+        self.full_walk(rules, traces, at, depth)
     }
 
     /// The full trace, when it hangs on a part of the shadow, and each frame inside of that part is found the usual way. The
     /// shadow stays as it is.
     #[inline(always)]
-    fn quick_full(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> Option<u32> {
+    fn quick_full(&mut self, rules: &Rules, traces: Traces<'_>, at: Registers, depth: usize) -> Option<u32> {
         let mut at = at;
         let mut sum = 0_u64;
         for count in 0..QUICK_FRAMES {
             if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, count) {
                 self.full_debt += count as u32;
                 let hash = self.shadow.hash_with(joined, count, sum, depth)? | 1;
-                return Some(depot.intern(hash, self.shadow.frames_with(joined, count)));
+                return Some(traces.intern(hash, self.shadow.frames_with(joined, count)));
             }
             self.shadow.steps[count].pc = at.pc;
             sum = sum.wrapping_add(share(at.pc, count));
@@ -242,15 +244,15 @@ impl Capture {
     }
 
     #[inline(never)]
-    fn full_walk(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
+    fn full_walk(&mut self, rules: &Rules, traces: Traces<'_>, at: Registers, depth: usize) -> u32 {
         self.shadow.begin();
         let (count, end) = self.walk::<true>(rules, at, SHADOW_FRAMES);
         if end == End::Astray {
-            return self.elsewhere(rules, depot, at, depth);
+            return self.elsewhere(rules, traces, at, depth);
         }
         let joined = if let End::Joined(joined) = end { joined } else { 0 };
         self.shadow.finish(joined, count, end == End::Cut);
-        let trace = depot.intern(self.shadow.hash(depth) | 1, self.shadow.frames(depth));
+        let trace = traces.intern(self.shadow.hash(depth) | 1, self.shadow.frames(depth));
         self.shadow.last_trace = trace;
         trace
     }
@@ -338,7 +340,7 @@ impl Capture {
     /// Walks a stack that is not the thread's own.
     #[cold]
     #[inline(never)]
-    fn elsewhere(&mut self, rules: &Rules, depot: &Depot, at: Registers, depth: usize) -> u32 {
+    fn elsewhere(&mut self, rules: &Rules, traces: Traces<'_>, at: Registers, depth: usize) -> u32 {
         let mut reader = Memory::anywhere(&mut self.copy);
         let mut at = at;
         let (mut count, mut cut) = (0, false);
@@ -359,7 +361,7 @@ impl Capture {
             steps[count - frames..].iter().rev().fold(7, |hash, step| mix(hash, step.pc as u64))
         };
         let (cut, pcs) = (cut || count == depth, steps.iter().map(|step| step.pc));
-        depot.intern(outer_hash(count) | 1, Frames { len: count, cut, pcs, outer_hash })
+        traces.intern(outer_hash(count) | 1, Frames { len: count, cut, pcs, outer_hash })
     }
 
     /// Tells the bounds of the thread's own stack.

@@ -269,17 +269,17 @@ fn check(world: &World, seed: u64, operations: usize, deep: bool) -> usize {
                 let pc = run.stack[sp - 1];
                 let truth = run.truth(pc, limit);
                 let cut = run.frames.len() > limit;
-                let id = remembering.full(world.rules, world.depot, caller, limit);
+                let id = remembering.full(world.rules, world.depot.to_store(), caller, limit);
                 let found = world.depot.trace(id);
                 assert_eq!(&found.pcs[..], truth, "seed {seed}, operation {operation}");
                 assert_eq!(found.cut, cut, "seed {seed}, operation {operation}");
                 fresh.clear();
-                let again = fresh.full(world.rules, world.depot, caller, limit);
+                let again = fresh.full(world.rules, world.depot.to_store(), caller, limit);
                 assert_eq!(id, again, "seed {seed}, operation {operation}: one trace with two numbers");
                 let short_depth = 1 + (seed as usize % SHORT_MAX);
                 let id = short
                     .known(caller)
-                    .unwrap_or_else(|| short.short(world.rules, world.depot, caller, short_depth));
+                    .unwrap_or_else(|| short.short(world.rules, world.depot.to_store(), caller, short_depth));
                 let found = world.depot.trace(id);
                 assert_eq!(&found.pcs[..], run.truth(pc, short_depth), "seed {seed}, operation {operation}");
                 captured += 1;
@@ -330,7 +330,7 @@ fn act(number: usize, styles: &[Style], words: [usize; SITES], acts: &[Act]) {
                 let sp = run.prepare_call(0);
                 let caller = Caller { slot: run.address(sp - 1), bp: run.top().bp };
                 let truth = run.truth(run.stack[sp - 1], DEPTH_MAX);
-                let id = remembering.full(world.rules, world.depot, caller, DEPTH_MAX);
+                let id = remembering.full(world.rules, world.depot.to_store(), caller, DEPTH_MAX);
                 assert_eq!(&world.depot.trace(id).pcs[..], truth, "step {step}");
             }
         }

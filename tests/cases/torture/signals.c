@@ -1,5 +1,5 @@
 // Signal handlers that allocate, resize and free, against the manual, while their own threads do: nobody waits for himself.
-// Usage: signals MILLISECONDS THREADS. Each thread has three timers, whose handlers interrupt each other as well. Each
+// Usage: signals MILLISECONDS THREADS FORK_EVERY. Each thread allocates where nearly every stack is a new one. Each thread has three timers, whose handlers interrupt each other as well. Each
 // handler frees what it has allocated, in no order; an alarm ends a process that hangs.
 #include <errno.h>
 #include <pthread.h>
@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define HELD 300
 
 static volatile int done;
-static unsigned long handled;
+static unsigned long handled, fork_every;
 static int signals[] = {SIGUSR1, SIGUSR2, SIGPROF};
 
 static unsigned draw(unsigned *state) {
@@ -48,6 +49,42 @@ static void look(unsigned char *block, size_t bytes) {
     if (block[0] != mark || block[bytes - 1] != mark) fail("somebody else's block\n");
 }
 
+static void *here(size_t bytes, unsigned way);
+
+// Two callers at each level, so that the calls on the way make a stack that nobody had before.
+__attribute__((noinline)) static void *left(size_t bytes, unsigned way) {
+    void *block = here(bytes, way >> 1);
+    __asm__ volatile("" ::"r"(block) : "memory");
+    return block;
+}
+
+__attribute__((noinline)) static void *right(size_t bytes, unsigned way) {
+    void *block = here(bytes, way >> 1);
+    __asm__ volatile("nop" ::"r"(block) : "memory");
+    return block;
+}
+
+// `way` has its end as its highest bit.
+__attribute__((noinline)) static void *here(size_t bytes, unsigned way) {
+    void *block = way <= 1 ? malloc(bytes) : way & 1 ? left(bytes, way) : right(bytes, way);
+    __asm__ volatile("" ::"r"(block) : "memory");
+    return block;
+}
+
+// A child that allocates, too, on whatever stack its handler has interrupted.
+static void fork_and_wait(unsigned *state, int user) {
+    pid_t child = fork();
+    if (child < 0) return;
+    if (child == 0) {
+        alarm(30);
+        for (int i = 0; i < 20; i++) free(here(draw_size(state, user), 0x10000 | draw(state) % 0x10000));
+        _exit(0);
+    }
+    int status;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    if (status) fail("a child did not end well\n");
+}
+
 static void handler(int signal) {
     // On a crowded machine handlers may take longer than the time between them, and would never let their threads end.
     if (done) return;
@@ -57,7 +94,7 @@ static void handler(int signal) {
     size_t sizes[4];
     for (int i = 0; i < 4; i++) {
         sizes[i] = draw_size(&state, user);
-        blocks[i] = draw(&state) % 9 ? malloc(sizes[i]) : aligned_alloc(16384, sizes[i] = (sizes[i] + 65535) / 65536 * 65536);
+        blocks[i] = draw(&state) % 9 ? here(sizes[i], 0x80 | draw(&state) % 0x80) : aligned_alloc(16384, sizes[i] = (sizes[i] + 65535) / 65536 * 65536);
         fill(blocks[i], sizes[i]);
     }
     unsigned char *longer = realloc(blocks[0], 40000 + draw(&state) % 100000);
@@ -68,6 +105,7 @@ static void handler(int signal) {
         look(blocks[i], sizes[i]);
         free(blocks[i]);
     }
+    if (fork_every && __atomic_load_n(&handled, __ATOMIC_RELAXED) % fork_every == 0) fork_and_wait(&state, user);
     errno = error;
 }
 
@@ -92,7 +130,7 @@ static void *work(void *argument) {
         if (blocks[index]) look(blocks[index], sizes[index]);
         free(blocks[index]);
         sizes[index] = draw_size(&state, 0);
-        fill(blocks[index] = malloc(sizes[index]), sizes[index]);
+        fill(blocks[index] = here(sizes[index], 0x100000 | draw(&state) % 0x100000), sizes[index]);
     }
     for (int i = 0; i < 3; i++) timer_delete(timers[i]);
     for (int i = 0; i < HELD; i++) free(blocks[i]);
@@ -100,8 +138,9 @@ static void *work(void *argument) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 3) return 2;
+    if (count != 4) return 2;
     int milliseconds = atoi(arguments[1]), threads = atoi(arguments[2]);
+    fork_every = (unsigned long)atol(arguments[3]);
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     for (int i = 0; i < 3; i++) sigaction(signals[i], &action, NULL);
     alarm(60 + (unsigned)milliseconds / 100);
