@@ -195,14 +195,6 @@ impl Handover {
         command
     }
 
-    /// Which programs are checked besides the one that is started: where a runner stands in front, the one behind it.
-    pub(crate) fn children(&self, program: &Path, settings: &Settings) -> OsString {
-        match (self.runner.is_empty(), program.parent()) {
-            (false, Some(folder)) if settings.children == "none" => folder.into(),
-            _ => settings.children.clone().into(),
-        }
-    }
-
     /// Whether nothing stands in front of programs.
     pub(crate) fn starts_directly(&self) -> bool {
         self.runner.is_empty()
@@ -225,20 +217,22 @@ impl Handover {
             && self.chain.runners.values().all(Vec::is_empty)
             && !self.shares_process;
         let mut command = self.command(Path::new("/"));
-        let injection = self.injection(&settings, settings.first_stacks(), settings.children.clone().into());
-        injection.apply(&mut command, Path::new("/"));
+        let nowhere = Path::new("/");
+        self.injection(nowhere, &settings, settings.first_stacks()).apply(&mut command, nowhere);
         let owned =
             |(name, value): (&OsStr, Option<&OsStr>)| (name.to_os_string(), value.map(OsStr::to_os_string));
         is_ordinary.then(|| command.get_envs().map(owned).collect())
     }
 
-    /// How the runtime gets into a program, at some depth.
-    pub(crate) fn injection(&self, settings: &Settings, stacks: Stacks, children: OsString) -> Injection {
+    /// How the runtime gets into a program, at some depth. Where a runner stands in front, it is not what is checked.
+    pub(crate) fn injection(&self, program: &Path, settings: &Settings, stacks: Stacks) -> Injection {
+        let resolved = || program.canonicalize().unwrap_or_else(|_| program.to_path_buf());
         Injection {
             runtime: self.runtime.clone(),
             mode: settings.mode.clone(),
             stacks,
-            children,
+            children: settings.children.clone(),
+            behind: (!self.runner.is_empty()).then(resolved),
             suppressions: self.plan.leak_files.clone(),
             asks_why: self.plan.why.is_some(),
             has_in_use: settings.has_in_use,

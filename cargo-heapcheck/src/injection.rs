@@ -17,7 +17,9 @@ pub(crate) struct Injection {
     /// How much of each stack is kept.
     pub(crate) stacks: Stacks,
     /// What `HEAPCHECK_CHILDREN` says: which programs started by it are checked too.
-    pub(crate) children: OsString,
+    pub(crate) children: String,
+    /// The program that is meant, where others stand in front of it.
+    pub(crate) behind: Option<PathBuf>,
     /// Files of suppressions, as the runtime reads them.
     pub(crate) suppressions: Vec<PathBuf>,
     /// Whether the record says what holds the live blocks.
@@ -38,6 +40,10 @@ impl Injection {
             .env("HEAPCHECK_REPORT", "none")
             .env("HEAPCHECK_EXITCODE", "0")
             .env_remove("HEAPCHECK_RECORD");
+        match &self.behind {
+            Some(program) => command.env("HEAPCHECK_BEHIND", program),
+            None => command.env_remove("HEAPCHECK_BEHIND"),
+        };
         // The tool has read what the person set; it may name files that only the tool understands.
         command.env_remove("HEAPCHECK_SUPPRESSIONS");
         // What draconian reports is mostly alive, and the question is who keeps it.

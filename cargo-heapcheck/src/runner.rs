@@ -261,8 +261,7 @@ fn run_once(
     let mut command = handover.command(program);
     command.args(arguments);
     if settings.is_checked {
-        let children = handover.children(program, &settings);
-        handover.injection(&settings, settings.depth.once(), children).apply(&mut command, &unit.path);
+        handover.injection(program, &settings, settings.depth.once()).apply(&mut command, &unit.path);
     }
     let Ended { pid, status, is_timed_out, took } = child::run(&mut command, settings.timeout)
         .map_err(|error| Complaint::file("run", program, &error))?;

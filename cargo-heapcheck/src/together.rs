@@ -91,8 +91,8 @@ fn start(
     } else if let Some(threads) = harness.asked.threads {
         command.arg(format!("--test-threads={threads}"));
     }
-    let children = harness.handover.children(&harness.program, &settings);
-    harness.handover.injection(&settings, settings.depth.once(), children).apply(&mut command, &whole.path);
+    let injection = harness.handover.injection(&harness.program, &settings, settings.depth.once());
+    injection.apply(&mut command, &whole.path);
     command.env("HEAPCHECK_SCOPES", if is_serial { "serial" } else { "threads" });
     // The time limit is that of one test.
     let ended = passing_stderr(&mut command).and_then(|passing| {

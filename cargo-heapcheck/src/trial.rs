@@ -146,10 +146,9 @@ impl Harness {
         is_live: bool,
     ) -> Result<Attempt, Complaint> {
         let unit = self.handover.run.name_unit(number, &self.program, Some(name));
-        let children = self.handover.children(&self.program, settings);
         // A program in front of the test would take what is meant for it, and programs that the test starts have records
         // of their own.
-        let record = match self.handover.starts_directly() && children == "none" {
+        let record = match self.handover.starts_directly() && settings.children == "none" {
             true => memory::file().ok(),
             false => None,
         };
@@ -166,7 +165,7 @@ impl Harness {
             command.arg("--include-ignored");
         }
         if settings.is_checked {
-            self.handover.injection(settings, stacks, children).apply(&mut command, &unit.path);
+            self.handover.injection(&self.program, settings, stacks).apply(&mut command, &unit.path);
             if let Some(record) = &record {
                 command.env("HEAPCHECK_RECORD", memory::path_of(record));
             }

@@ -2,15 +2,15 @@
 //! What children inherit: by default nothing of us.
 //!
 //! The constructor takes the runtime out of `LD_PRELOAD`, and `HEAPCHECK` out of the environment, unless children are
-//! to be followed. The file for the record of this process (`HEAPCHECK_RECORD`) is nobody else's in any case. Nothing is
-//! allocated: strings only get shorter and pointers only move down.
+//! to be followed. The file for the record of this process (`HEAPCHECK_RECORD`) is nobody else's in any case, nor is the
+//! word that it is the one behind a runner. Nothing is allocated: strings only get shorter and pointers only move down.
 //!
 //! # Safety
 //! `environ` ends with null and its strings with zero; no other thread exists yet.
 
 use crate::executable::is_runtime;
 use crate::options::{Children, Options};
-use crate::start::{self, CHILD_OF, environment};
+use crate::start::{self, BEHIND, CHILD_OF, environment};
 use core::ffi::CStr;
 
 /// Prepares the environment for children.
@@ -25,7 +25,7 @@ pub(crate) fn prepare(options: &Options<'_>) {
     unsafe {
         while !(*entry).is_null() {
             let text = CStr::from_ptr((*entry).cast()).to_bytes();
-            if text.starts_with(b"HEAPCHECK_RECORD=") {
+            if text.starts_with(b"HEAPCHECK_RECORD=") || text.strip_prefix(BEHIND).is_some_and(|rest| rest.first() == Some(&b'=')) {
                 remove(entry);
             } else if follows {
                 if !follows_all && text.starts_with(b"HEAPCHECK_CHILDREN=") {

@@ -38,7 +38,16 @@ pub(crate) fn is_runtime(path: &[u8]) -> bool {
 
 /// Whether the executable of this process lies below a folder.
 pub(crate) fn lies_below(folder: &[u8]) -> bool {
-    let mut exe = [0u8; 4096];
-    let len = sys::read_link(b"/proc/self/exe\0", &mut exe).unwrap_or(0);
-    is_below(&exe[..len], folder)
+    is_below(path(&mut [0; 4096]), folder)
+}
+
+/// Whether it is this one, by a path without links.
+pub(crate) fn is_at(wanted: &[u8]) -> bool {
+    path(&mut [0; 4096]) == wanted
+}
+
+/// Its path, without links.
+fn path(buffer: &mut [u8; 4096]) -> &[u8] {
+    let len = sys::read_link(b"/proc/self/exe\0", buffer).unwrap_or(0);
+    &buffer[..len]
 }

@@ -32,6 +32,9 @@ use core::sync::atomic::Ordering::Relaxed;
 /// What `HEAPCHECK_CHILDREN` is called in children that are followed only below a folder: as long as the other name, so
 /// that it can be changed where it stands.
 pub(crate) const CHILD_OF: &[u8; 18] = b"HEAPCHECK_CHILD_OF";
+/// Names the only executable that is meant, where others stand in front of it: a runner. These are left alone, and hand
+/// the environment on.
+pub(crate) const BEHIND: &[u8] = b"HEAPCHECK_BEHIND";
 
 weak_symbol!(stack_end_symbol = "__libc_stack_end");
 weak_symbol!(environ_symbol = "environ");
@@ -79,7 +82,8 @@ fn begin() {
         Ok(options) => options,
         Err(error) => refuse(&error),
     };
-    let is_wanted = variable(CHILD_OF).is_none_or(executable::lies_below);
+    let is_wanted =
+        variable(CHILD_OF).is_none_or(executable::lies_below) && variable(BEHIND).is_none_or(executable::is_at);
     if options.mode.is_none() || !is_wanted {
         return enter(DORMANT);
     }

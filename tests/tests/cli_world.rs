@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::SystemTime;
 
-use heapcheck_tests::fixture::{Fixture, scrubbed};
+use heapcheck_tests::fixture::{Fixture, compile, scrubbed};
 use heapcheck_tests::shelf::find_program;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -80,6 +80,37 @@ fn a_runner_that_stays_is_not_what_is_checked() {
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
     assert!(stderr.contains("heapcheck: 1 test checked: 1 clean"), "{stderr}");
+}
+
+/// A runner that loses a block, and stays until the program has ended.
+const LEAKY: &str = "#include <stdlib.h>\n#include <sys/wait.h>\n#include <unistd.h>\n\
+    int main(int count, char **words) {\n    *(volatile char *)malloc(7777) = 1;\n    int status = 0;\n\
+    if (!fork()) execv(words[1], words + 1);\n    wait(&status);\n    return WEXITSTATUS(status);\n}\n";
+
+#[test]
+fn only_the_program_behind_a_runner_is_checked() {
+    let fixture = world(&format!("[target.{TARGET}]\nrunner = ['./leaky']"));
+    fs::write(fixture.path().join("leaky.c"), LEAKY).unwrap();
+    compile(&fixture, "leaky.c", &[]);
+    let run = |line: &str| {
+        let output = fixture.command(line).output().unwrap();
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    for more in ["", " --isolation=none", " --follow-children"] {
+        let (code, said) = run(&format!("test --lib{more} only_the_test"));
+        assert!(code == Some(0) && said.contains("1 test checked: 1 clean\n"), "{more}: {code:?} {said}");
+    }
+    let (code, said) = run("test --lib what_a_test_starts");
+    assert!(code == Some(0) && said.contains("1 test checked: 1 clean\n"), "{code:?} {said}");
+    let (code, said) = run("run -q");
+    assert!(code == Some(23) && said.contains("leaked 6,001 bytes in 1 block"), "{code:?} {said}");
+    // Of a copy that it starts elsewhere nothing is known.
+    configure(&fixture, &format!("[target.{TARGET}]\nrunner = ['tools/copy']"));
+    let (code, said) = run("run -q");
+    assert!(
+        code == Some(70) && said.contains("1 program checked: 0 clean, 1 without a verdict"),
+        "{code:?} {said}"
+    );
 }
 
 #[test]
@@ -337,7 +368,7 @@ fn what_compiles_never_runs_under_the_runtime() {
         let output = command.env("INNER_TARGET", fixture.path().join("inner-target")).output().unwrap();
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
-        assert!(stderr.contains("heapcheck: 2 tests checked: 2 clean"), "{stderr}");
+        assert!(stderr.contains("heapcheck: 3 tests checked: 3 clean"), "{stderr}");
         assert!(stdout.contains("what_a_test_builds_is_built_without_it ... ok"), "{stdout}");
     };
     test("");

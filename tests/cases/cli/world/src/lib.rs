@@ -27,6 +27,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_test_starts_has_none() {
+        let seen = |look: &str| {
+            let output = std::process::Command::new("sh").args(["-c", look]).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let (variables, files) = (seen("env"), seen("cat /proc/$$/maps"));
+        assert!(variables.contains("PATH=") && files.contains("/libc.so"), "{variables}{files}");
+        let ours = ["LD_PRELOAD=", "HEAPCHECK=", "HEAPCHECK_BEHIND="];
+        assert!(!variables.lines().any(|line| ours.iter().any(|name| line.starts_with(name))), "{variables}");
+        assert!(!files.contains(concat!("libheapcheck", "_rt.so")), "{files}");
+    }
+
+    #[test]
     fn what_a_test_builds_is_built_without_it() {
         let mut cargo = std::process::Command::new(env!("CARGO"));
         cargo.args(["build", "--offline", "--manifest-path", "inner/Cargo.toml", "--target-dir"]);
