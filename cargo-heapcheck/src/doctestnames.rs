@@ -26,13 +26,16 @@ const FUNCTION: &str = "_doctest_main_";
 struct Call {
     rustdoc: String,
     arguments: Vec<String>,
+    /// Where it was called, which is not where it runs doctests.
+    folder: PathBuf,
 }
 
 /// Leaves rustdoc's command line in the folder of the run, and its place in its environment. Answers the place.
 pub(crate) fn keep(rustdoc: &mut Command, run: &Run) -> Result<PathBuf, Complaint> {
     let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
     let arguments = rustdoc.get_args().map(text).collect();
-    let call = Call { rustdoc: text(rustdoc.get_program()), arguments };
+    let folder = std::env::current_dir().unwrap_or_default();
+    let call = Call { rustdoc: text(rustdoc.get_program()), arguments, folder };
     let path = run.path.join(format!("rustdoc-{}", number_of_process(now_ns())));
     let text = serde_json::to_string(&call).unwrap_or_default();
     fs::write(&path, text).map_err(|error| Complaint::file("write", &path, &error))?;
@@ -104,9 +107,9 @@ fn list(call: &Path) -> Option<String> {
     if let Ok(names) = fs::read_to_string(&path) {
         return Some(names);
     }
-    let Call { rustdoc, arguments } = serde_json::from_str(&fs::read_to_string(call).ok()?).ok()?;
+    let Call { rustdoc, arguments, folder } = serde_json::from_str(&fs::read_to_string(call).ok()?).ok()?;
     let mut command = Command::new(rustdoc);
-    command.args(of_list(arguments)).args(["--test-runtool=true", "--test-args=--list"]);
+    command.current_dir(folder).args(of_list(arguments)).args(["--test-runtool=true", "--test-args=--list"]);
     let output = command.env_remove(VARIABLE).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let names: Vec<&str> = text.lines().filter_map(|line| line.strip_suffix(": test")).collect();

@@ -90,7 +90,8 @@ fn refused_by_cargo(error: &cargo_metadata::Error) -> Complaint {
     }
 }
 
-fn cache() -> PathBuf {
+/// The folder that stands in for that of a package.
+pub(crate) fn cache() -> PathBuf {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     named("XDG_CACHE_HOME")
         .or_else(|| Some(named("HOME")?.join(".cache")))

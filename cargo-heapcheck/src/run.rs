@@ -214,9 +214,12 @@ impl Unit {
         made.map_err(|error| Complaint::file("create", &self.path, &error))
     }
 
-    /// Makes its folder with a record that lies elsewhere.
+    /// Makes its folder with a record that lies elsewhere. An empty one is none: the runtime never started.
     pub(crate) fn add_with(&self, record: &File) -> Result<(), Complaint> {
         self.add()?;
+        if record.metadata().is_ok_and(|about| about.len() == 0) {
+            return Ok(());
+        }
         let path = self.path.join(format!("given.{RECORD_END}"));
         memory::keep(record, &path).map_err(|error| Complaint::file("write the record", &path, &error))
     }

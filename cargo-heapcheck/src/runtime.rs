@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::complaint::Complaint;
+use crate::home;
 
 /// A name for what is carried, that changes with it.
 pub(crate) const KEY: &str = env!("HEAPCHECK_MADE_KEY");
@@ -19,16 +20,35 @@ const OVERRIDE: &str = "HEAPCHECK_RT";
 /// The name of the shared object.
 pub(crate) const FILE: &str = "libheapcheck_rt.so";
 
-/// Finds the shared object in the folder of the tool, or puts it there.
+/// Finds the shared object in the folder of the tool, or puts it there. Where that has a path which can't be preloaded,
+/// it goes into the cache.
 pub(crate) fn find_or_write(home: &Path) -> Result<PathBuf, Complaint> {
     if let Some(path) = std::env::var_os(OVERRIDE).filter(|path| !path.is_empty()).map(PathBuf::from) {
         return match path.canonicalize() {
-            Ok(path) => Ok(path),
+            Ok(path) if can_be_preloaded(&path) => Ok(path),
+            Ok(path) => Err(not_preloaded(&path).hint(format!("put it elsewhere, or unset {OVERRIDE}"))),
             Err(error) => Err(Complaint::file("use the runtime", &path, &error)
                 .hint(format!("unset {OVERRIDE}, and heapcheck uses its own"))),
         };
     }
-    place(home, FILE, include_bytes!(env!("HEAPCHECK_MADE_SHARED")))
+    let folders = [home.to_path_buf(), home::cache()];
+    let Some(folder) = folders.iter().find(|folder| can_be_preloaded(folder)) else {
+        return Err(not_preloaded(&folders[1])
+            .hint("let XDG_CACHE_HOME name a folder for the runtime whose path has neither"));
+    };
+    place(folder, FILE, include_bytes!(env!("HEAPCHECK_MADE_SHARED")))
+}
+
+/// Whether the loader takes a path as one: it parts the list at blanks and colons (ld.so(8)).
+fn can_be_preloaded(path: &Path) -> bool {
+    !path.as_os_str().as_encoded_bytes().iter().any(|byte| matches!(byte, b' ' | b':'))
+}
+
+fn not_preloaded(path: &Path) -> Complaint {
+    Complaint::no_verdict(format!(
+        "cannot preload a runtime from `{}`: the loader parts paths at blanks and colons",
+        path.display()
+    ))
 }
 
 /// Finds the object for static programs, or puts it there.

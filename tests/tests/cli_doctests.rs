@@ -132,6 +132,24 @@ fn one_that_leaks_and_fails_counts_once() {
 }
 
 #[test]
+fn in_a_member_of_a_workspace_they_have_the_same_names() {
+    let fixture = Fixture::new("doctests");
+    let member = fixture.path().join("member");
+    fs::create_dir(&member).unwrap();
+    for name in ["src", "Cargo.toml"] {
+        fs::rename(fixture.path().join(name), member.join(name)).unwrap();
+    }
+    let manifest = fs::read_to_string(member.join("Cargo.toml")).unwrap();
+    fs::write(member.join("Cargo.toml"), manifest.replace("[workspace]", "")).unwrap();
+    fs::write(fixture.path().join("Cargo.toml"), "[workspace]\nmembers = ['member']\nresolver = '2'\n")
+        .unwrap();
+    let output = fixture.command("test --doc -- leaks clean fails --skip panics").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("3 tests checked: 1 clean, 1 leaked, 1 failed\n"), "{said}");
+    assert!(said.contains("    leaked: member/src/lib.rs - leaks (line 13)\n"), "{said}");
+}
+
+#[test]
 fn results_as_json_are_understood() {
     let fixture = Fixture::new("doctests");
     let json = |more: &[&str]| {

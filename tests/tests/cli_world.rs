@@ -82,6 +82,39 @@ fn a_runner_that_stays_is_not_what_is_checked() {
     assert!(stderr.contains("heapcheck: 1 test checked: 1 clean"), "{stderr}");
 }
 
+#[test]
+fn folders_may_have_blanks_in_their_names() {
+    let fixture = world("");
+    let run = |line: &str, cache: &str| {
+        let mut command = fixture.command(line);
+        command.env("CARGO_TARGET_DIR", fixture.path().join("with blanks ü")).env_remove("HEAPCHECK_RT");
+        let output = command.env("XDG_CACHE_HOME", fixture.path().join(cache)).output().unwrap();
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (code, said) = run("run -q", "cache");
+    assert!(code == Some(23) && said.contains("leaked 6,001 bytes in 1 block"), "{code:?} {said}");
+    let (code, said) = run("test --lib only_the_test", "cache");
+    assert!(code == Some(0) && said.contains("1 test checked: 1 clean\n"), "{code:?} {said}");
+    let (code, said) = run("run -q", "a cache");
+    assert!(
+        code == Some(70) && said.contains("/a cache/heapcheck`: the loader parts paths at blanks"),
+        "{code:?} {said}"
+    );
+    assert!(said.contains("hint: let XDG_CACHE_HOME name"), "{said}");
+}
+
+#[test]
+fn what_could_not_be_checked_is_in_the_report() {
+    let fixture = Fixture::new("kinds");
+    // The loader takes no such object.
+    let mut command = fixture.command("test --lib clean --format json --output report");
+    let output = command.env("HEAPCHECK_RT", fixture.path().join("Cargo.toml")).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(70), "{stderr}");
+    let report = fs::read_to_string(fixture.path().join("report")).unwrap();
+    assert!(report.contains("\"no-verdict\"") && report.contains("never started"), "{report}{stderr}");
+}
+
 /// A runner that loses a block, and stays until the program has ended.
 const LEAKY: &str = "#include <stdlib.h>\n#include <sys/wait.h>\n#include <unistd.h>\n\
     int main(int count, char **words) {\n    *(volatile char *)malloc(7777) = 1;\n    int status = 0;\n\
