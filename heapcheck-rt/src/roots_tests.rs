@@ -13,10 +13,12 @@ use crate::sys::libc::{
     dlsym, pthread_attr_destroy, pthread_attr_getstack, pthread_getattr_np, pthread_key_create, pthread_self,
     pthread_setspecific,
 };
+use crate::tasks::status_of;
 use crate::testbed::{arena, one_at_a_time};
 use crate::{arch, sys};
 use core::cell::Cell;
 use core::ffi::{c_char, c_int, c_void};
+use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
 
 unsafe extern "C" {
@@ -142,22 +144,29 @@ fn every_word_of_a_live_thread_is_found_by_its_kind_and_by_no_other() {
     let (send, receive) = channel();
     let (quit, quits) = channel::<()>();
     let quits = std::sync::Arc::new(std::sync::Mutex::new(quits));
+    let waiting = std::sync::Arc::new(AtomicUsize::new(0));
     let handles: Vec<_> = (0..3)
         .map(|_| {
             let (send, quits) = (send.clone(), std::sync::Arc::clone(&quits));
+            let waiting = std::sync::Arc::clone(&waiting);
             std::thread::spawn(move || {
                 stay(&send, Some(key), dynamic, || {
+                    waiting.fetch_add(1, SeqCst);
                     let _ = quits.lock().expect("quits").recv();
                 });
             })
         })
         .collect();
     let places: Vec<Places> = handles.iter().map(|_| receive.recv().expect("places")).collect();
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    // Each waits where it will stay: nothing lies as deep on its stack as what it has chosen to be below.
+    let is_asleep = |places: &Places| status_of(places.facts.tid).is_some_and(|status| status.state == b'S');
+    while waiting.load(SeqCst) < places.len() || !places.iter().all(is_asleep) {
+        std::thread::yield_now();
+    }
     let mut threads: Vec<ThreadFacts> = places.iter().map(|places| places.facts).collect();
     threads.push(facts());
     let page = sys::map(sys::PAGE).expect("page");
-    static GLOBAL: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(7);
+    static GLOBAL: AtomicUsize = AtomicUsize::new(7);
     let global = GLOBAL.as_ptr() as usize;
     let region = [(page + 64, page + 128)];
     let given = Given { kinds: RootKinds::ALL, threads: &threads, regions: &region, pending: &[0x77] };
@@ -227,7 +236,11 @@ fn every_range_can_be_read_and_none_is_ours() {
         let words = ranges().flat_map(|range| (range.span.start..range.span.end).step_by(8));
         // SAFETY: that is the claim.
         let sum = words.fold(0usize, |sum, at| sum.wrapping_add(unsafe { (at as *const usize).read() }));
-        (sum, ranges().filter(|range| own.contains(range.span.start)).count())
+        // What ptrace tells of vector registers lies in our arena. It has to tell it of a thread of libtest that has just begun,
+        // when that does not get as far as to take signals.
+        let is_ours =
+            |range: &&RootRange| own.contains(range.span.start) && range.tag.kind != RootKind::Registers;
+        (sum, ranges().filter(is_ours).count())
     });
     assert_ne!(sum, 0);
     assert_eq!(ours, 0);
@@ -242,7 +255,9 @@ fn what_a_thread_left_behind_is_no_root() {
     let handle = std::thread::Builder::new().stack_size(256 << 10).spawn(body).expect("thread");
     let places = receive.recv().expect("places");
     handle.join().expect("join");
-    std::thread::sleep(std::time::Duration::from_millis(5));
+    while status_of(places.facts.tid).is_some() {
+        std::thread::yield_now();
+    }
     let gone = ThreadFacts { state: ThreadState::Exited, ..places.facts };
     let late = places.facts;
     let known = [facts(), gone];
@@ -277,7 +292,6 @@ fn a_thread_on_a_stack_that_nobody_announced_is_scanned_there_and_on_its_own() {
         word.set(2);
     });
     let (real, on_stack) = receive.recv().expect("facts");
-    std::thread::sleep(std::time::Duration::from_millis(20));
     let elsewhere = sys::map(4 * sys::PAGE).expect("pages");
     let lied = ThreadFacts { stack_lo: elsewhere, stack_hi: elsewhere + 4 * sys::PAGE, ..real };
     let nothing = ThreadFacts { stack_lo: 0, stack_hi: 0, ..real };
