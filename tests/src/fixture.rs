@@ -161,7 +161,8 @@ fn name_repository(path: &Path) {
 /// Replaces what differs between runs, folders and toolchains.
 fn normalise(text: &str, folder: &Path) -> String {
     let is_digit = |c: char| c.is_ascii_digit();
-    let is_time = |c: char| c.is_ascii_digit() || c == '.';
+    // Of a minute and more cargo says `1m 05s`, and of an hour `1h 02m 03s`.
+    let is_time = |c: char| c.is_ascii_digit() || matches!(c, '.' | ' ' | 'm' | 'h');
     let is_hex = |c: char| c.is_ascii_hexdigit();
     let text = text.replace(folder.canonicalize().unwrap().to_str().unwrap(), "$DIR");
     let text = text.replace(folder.to_str().unwrap(), "$DIR");

@@ -32,6 +32,8 @@ pub fn browse(fixture: &Fixture, hash: &str) -> Option<String> {
     };
     let mut command = scrubbed(Path::new(&program), fixture.path());
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]);
+    // Containers have little room in /dev/shm.
+    command.arg("--disable-dev-shm-usage");
     command.arg(format!("--user-data-dir={}", fixture.path().join("browser").display()));
     command.arg("--window-size=1300,900").env("HOME", fixture.path());
     let address = format!("file://{}{hash}", fixture.path().join("page.html").display());

@@ -79,7 +79,7 @@ fn settings_hold_for_the_tests_they_name() {
     fixture.check("suppressed", "test --heapcheck-profile=impatient -- --test-threads=1 --include-ignored");
     fixture.check("suppressed_report", "report");
     fixture.check("partial", "test --lib --suppressions excused.toml disk");
-    fixture.check("timeout_by_flag", "test --lib --timeout 300ms hangs -- --include-ignored");
+    fixture.check("timeout_by_flag", "test --lib --timeout 5s hangs -- --include-ignored");
     fixture.check("of_cargo", "test --lib --config net.offline=true --cargo-config quiet.toml disk");
 }
 

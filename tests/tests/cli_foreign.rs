@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use heapcheck_tests::fixture::Fixture;
 use serde_json::Value;
@@ -140,6 +141,10 @@ fn lines_that_were_edited_since_are_not_believed() {
         .unwrap()
         .replace("lose(malloc(sizeof(struct entry)))", "lose(malloc(sizeof(struct pair)))");
     fs::write(&path, edited).unwrap();
+    // Both may have been written within one tick of the kernel's clock.
+    let built = fs::metadata(fixture.path().join("program")).unwrap().modified().unwrap();
+    let file = fs::File::options().append(true).open(&path).unwrap();
+    file.set_modified(built + Duration::from_millis(20)).unwrap();
     let found = find(&fixture, &["size_of_the_type".to_string()]);
     assert_eq!(found["size_of_the_type"].blocks, BTreeMap::from([("?".to_string(), 1)]));
 }

@@ -201,6 +201,8 @@ fn a_test_that_nextest_kills_is_told_as_one_that_failed() {
     }
     let fixture = Fixture::new("slow");
     fs::create_dir_all(fixture.path().join(".config")).unwrap();
+    // Nobody has to see the test that waits for it.
+    fs::write(fixture.path().join("seen"), "").unwrap();
     let limit =
         "[profile.default]\nslow-timeout = { period = \"4s\", terminate-after = 2, grace-period = \"1s\" }\n";
     fs::write(fixture.path().join(".config/nextest.toml"), limit).unwrap();

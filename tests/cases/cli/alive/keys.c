@@ -47,6 +47,5 @@ int main(void) {
     pthread_create(&thread, NULL, run, NULL);
     while (!ready)
         usleep(1000);
-    usleep(100 * 1000);
     return 0;
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -49,10 +49,10 @@ fn build_chain(length: u64) {
 }
 
 #[inline(never)]
-fn keep_guest(ready: &Sender<()>) {
+fn keep_guest() {
     let guest = Box::new(Guest([3; 9]));
     NOTES.with_borrow_mut(|notes| notes.push(Box::new(Note([4; 11]))));
-    ready.send(()).unwrap();
+    PORTER.store(thread_number(), Ordering::SeqCst);
     thread::sleep(Duration::from_secs(1000));
     drop(guest);
 }
@@ -61,11 +61,11 @@ fn main() {
     open_session();
     fill_desk();
     build_chain(100);
-    let (ready, is_ready) = channel();
-    thread::Builder::new().name("porter".to_string()).spawn(move || keep_guest(&ready)).unwrap();
-    is_ready.recv().unwrap();
+    thread::Builder::new().name("porter".to_string()).spawn(keep_guest).unwrap();
     // The thread goes to sleep.
-    thread::sleep(Duration::from_millis(100));
+    while !is_asleep(PORTER.load(Ordering::SeqCst)) {
+        thread::yield_now();
+    }
 }
 
 /// A global with fields, in which std's wrappers lie, too.
@@ -120,4 +120,17 @@ fn fill_desk() {
     assert!(matches!(&LATE.state, State::Lit { lamp: Some(_) }));
     desk.state = State::Lit { lamp: None };
     POCKET.with_borrow_mut(|pocket| pocket.coins.extend([1, 2, 3]));
+}
+
+/// The thread that keeps a guest, when it is about to sleep.
+static PORTER: AtomicU32 = AtomicU32::new(0);
+
+fn thread_number() -> u32 {
+    let link = std::fs::read_link("/proc/thread-self").unwrap();
+    link.file_name().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+fn is_asleep(thread: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
+    stat.is_ok_and(|stat| stat.contains(") S "))
 }

@@ -1,4 +1,4 @@
-//! A test that leaks, one that takes a while, and one that takes for ever.
+//! A test that leaks, one that takes until somebody has seen what it is for, and one that takes for ever.
 
 #[test]
 fn a_leaks() {
@@ -7,7 +7,14 @@ fn a_leaks() {
 
 #[test]
 fn b_takes_a_while() {
-    std::thread::sleep(std::time::Duration::from_secs(4));
+    std::fs::write("waits", "").unwrap();
+    for _ in 0..30_000 {
+        if std::path::Path::new("seen").exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("nobody has seen it");
 }
 
 #[test]
