@@ -82,12 +82,17 @@ fn rust_on_the_pages_runs_and_is_checked() {
         + &dependency()
         + "tokio = { version = \"1\", features = [\"macros\", \"rt\"] }\n";
     fs::write(manifest, text).unwrap();
+    // Today's versions: what is published tomorrow is not what is tested here.
+    fs::rename(fixture.path().join("blocks.lock"), fixture.path().join("Cargo.lock")).unwrap();
     fs::create_dir(fixture.path().join("tests")).unwrap();
     fs::write(fixture.path().join("tests/blocks.rs"), &source).unwrap();
     let mut cargo = scrubbed(Path::new(env!("CARGO")), fixture.path());
     cargo.env("TMPDIR", fixture.path()).env("HEAPCHECK_REQUIRE", "1");
     let output = cargo.args(["test", "--test", "blocks", "--target-dir", "target"]).output().unwrap();
     let text = text_of(&output);
+    // A network that fails at first is none of ours.
+    let lines = text.lines().filter(|line| !line.starts_with("warning: spurious network error"));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
     let is_offline = ["failed to download", "failed to get", "Could not resolve", "failed to query"];
     if !output.status.success() && is_offline.iter().any(|reason| text.contains(reason)) {
         println!("skipped: the crates of the registry can't be had: {text}");

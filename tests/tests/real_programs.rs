@@ -143,9 +143,17 @@ print(subprocess.run(['echo', 'child'], capture_output=True).stdout)
 fn git_works_on_a_repository() {
     let Some(git) = installed("git", &[]) else { return };
     let place = folder("git");
+    // What a person has configured (signatures, hooks) is none of this test's.
+    let env = [("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null")];
+    let git = |arguments: &[&str]| {
+        let mut real = Real::new(git.clone(), arguments, &place);
+        real.env.extend(env.map(|(name, value)| (name, value.into())));
+        real
+    };
     sh(
         &place,
-        "git init -q . && for n in 1 2 3 4 5 6; do
+        "export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
+        git init -q . && for n in 1 2 3 4 5 6; do
         for f in a b c; do seq $n 300 > $f$n; done; git add -A
         git -c user.name=n -c user.email=e commit -qm \"number $n\" --date '2000-01-01 00:00:00 +0000'
     done",
@@ -153,10 +161,9 @@ fn git_works_on_a_repository() {
     for arguments in
         [&["log", "--stat", "-p"][..], &["fsck", "--full"], &["grep", "-c", "29"], &["diff", "HEAD~3"]]
     {
-        Real::new(git.clone(), arguments, &place).check(|| ());
+        git(arguments).check(|| ());
     }
-    let clone = Real::new(git, &["clone", "-q", "--no-local", ".", "copy"], &place);
-    clone.check(|| sh(&place, "rm -rf copy"));
+    git(&["clone", "-q", "--no-local", ".", "copy"]).check(|| sh(&place, "rm -rf copy"));
 }
 
 #[test]

@@ -129,9 +129,12 @@ fn system_programs(bench: &Bench) -> u64 {
         "import json, sqlite3, re, ctypes; re.compile('(a|b)*c+'); print(json.dumps(list(range(3000)))[:9])";
     let sql = "create table t(a, b); with recursive c(n) as (values(1) union all select n + 1 from c where n < 5000) \
                insert into t select n, hex(n) from c; select count(*), max(b) from t group by a % 7;";
+    let history = tempfile::tempdir().expect("a folder");
+    make_history(history.path());
+    let folder = history.path().to_str().expect("its path is text");
     let programs: [(&str, &[&str]); 3] = [
         ("python3", &["-c", python]),
-        ("git", &["-C", ".", "log", "--oneline", "-20"]),
+        ("git", &["-C", folder, "log", "--oneline", "-p"]),
         ("sqlite3", &[":memory:", sql]),
     ];
     let mut compared = 0;
@@ -144,6 +147,19 @@ fn system_programs(bench: &Bench) -> u64 {
         }
     }
     compared
+}
+
+/// Makes a repository for git: this one may have come without its history, or belong to somebody else.
+fn make_history(folder: &Path) {
+    let script = "git init -q . && for n in 1 2 3 4 5 6 7 8 9; do
+        seq $n 300 >file && git add file && git -c user.name=n -c user.email=e commit -qm \"number $n\"
+    done";
+    if find_program("git").is_some() {
+        let mut sh = Command::new("sh");
+        sh.args(["-ec", script]).current_dir(folder);
+        let status = sh.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").status();
+        assert!(status.expect("sh starts").success(), "{script}");
+    }
 }
 
 /// A python that is a script says what it starts.
