@@ -29,7 +29,7 @@ use crate::report::{self, explain_run};
 use crate::run::Run;
 use crate::runner;
 use crate::runtime;
-use crate::symbols::Symbols;
+use crate::symbols::{HERE, Symbols};
 use crate::tally::{self, Counts, Entry};
 use crate::usher::{self, Runner};
 use crate::verdict::Verdict;
@@ -82,7 +82,8 @@ impl Testing {
         for runner in &runners {
             command.arg("--config").arg(runner);
         }
-        let status = command.args(behind).status();
+        let root = home.root();
+        let status = command.args(behind).env(HERE, root.canonicalize().unwrap_or(root)).status();
         let status = status.map_err(|error| {
             Complaint::no_verdict(format!("cannot run `{}`: {error}", command.get_program().display()))
         })?;

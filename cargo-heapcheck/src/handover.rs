@@ -18,6 +18,7 @@ use crate::doctestnames;
 use crate::injection::Injection;
 use crate::look::{Asked, Colour};
 use crate::run::{self, Run};
+use crate::symbols::HERE;
 
 /// The variable.
 const VARIABLE: &str = "__HEAPCHECK";
@@ -150,7 +151,7 @@ impl Handover {
     /// The harness of merged doctests as a command. It runs each by a call of `own` instead of itself.
     pub(crate) fn merged(&self, program: &Path, target: &str, own: &Path) -> Command {
         let mut command = self.command(program);
-        for name in [VARIABLE, doctestnames::VARIABLE] {
+        for name in [VARIABLE, doctestnames::VARIABLE, HERE] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -249,7 +250,7 @@ fn read_before(message: &Value) -> Variables {
 
 /// Makes `command` see the variables as the person had them.
 fn restore(before: &Variables, command: &mut Command) {
-    for name in [VARIABLE, DOCTEST, doctestnames::VARIABLE] {
+    for name in [VARIABLE, DOCTEST, doctestnames::VARIABLE, HERE] {
         command.env_remove(name);
     }
     for (name, value) in before {

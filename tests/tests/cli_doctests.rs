@@ -143,10 +143,13 @@ fn in_a_member_of_a_workspace_they_have_the_same_names() {
     fs::write(member.join("Cargo.toml"), manifest.replace("[workspace]", "")).unwrap();
     fs::write(fixture.path().join("Cargo.toml"), "[workspace]\nmembers = ['member']\nresolver = '2'\n")
         .unwrap();
-    let output = fixture.command("test --doc -- leaks clean fails --skip panics").output().unwrap();
+    let mut command = fixture.command("test --doc -- leaks clean fails --skip panics");
+    let output = command.current_dir(member.join("src")).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("3 tests checked: 1 clean, 1 leaked, 1 failed\n"), "{said}");
     assert!(said.contains("    leaked: member/src/lib.rs - leaks (line 13)\n"), "{said}");
+    // Paths begin at the root, as those of rustc do.
+    assert!(said.contains("> doctests::leak  member/src/lib.rs:5\n"), "{said}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! One line of a call stack, and how its place is written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One line of a call stack. Its text is shared: most frames are in many stacks.
@@ -38,9 +38,14 @@ pub(crate) fn place(frame: &Frame) -> Option<String> {
     })
 }
 
-/// A path as people write it: relative to the current folder when it lies below that.
+/// Names the folder of the workspace, to those that cargo starts in folders of packages.
+pub(crate) const HERE: &str = "__HEAPCHECK_HERE";
+
+/// A path as people write it: relative to the current folder when it lies below that, or as rustc does, to that of the
+/// workspace.
 pub(crate) fn shown(file: &str) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
+    let root = std::env::var_os(HERE).map(PathBuf::from);
+    let here = root.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
     let path = Path::new(file);
     // Of a file in cargo's registry the crate and its version are enough.
     match file.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/')) {

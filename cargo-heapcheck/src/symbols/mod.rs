@@ -22,7 +22,7 @@ use crate::types::{Call, Line, Sizes, Typed, Types};
 use classes::Classes;
 
 pub(crate) use debug_file::is_libc;
-pub(crate) use frame::{Frame, place, shown};
+pub(crate) use frame::{Frame, HERE, place, shown};
 
 /// The loaded files.
 #[derive(Default)]
