@@ -318,6 +318,8 @@ app::tests::leaks  src/lib.rs:12\n       (2 frames of the standard library)\n";
     }
 
     fn tempfile() -> PathBuf {
-        std::env::temp_dir().join(format!("heapcheck-explain-{}.rs", std::process::id()))
+        // A number may have been that of a process of somebody else, who has left a file of this name.
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a time").as_nanos();
+        std::env::temp_dir().join(format!("heapcheck-explain-{}-{now}.rs", std::process::id()))
     }
 }

@@ -161,7 +161,7 @@ static void run_threads(uintptr_t seed) {
     for (int i = 0; i < 12; i++) {
         pid_t child = fork();
         if (child == 0) {
-            alarm(30);
+            alarm(300);
             step_count = 500;
             steps(i + 1, 3000, 0);
             pthread_t id;

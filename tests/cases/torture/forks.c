@@ -107,7 +107,7 @@ int main(int argc, char **argv) {
         pid_t child = fork();
         if (child < 0) continue;
         if (child == 0) {
-            alarm(20);
+            alarm(300);
             work_in_child(forked);
             // Some end with the check at exit.
             if (forked % 8 == 0) exit(0);

@@ -76,7 +76,7 @@ static void fork_and_wait(unsigned *state, int user) {
     pid_t child = fork();
     if (child < 0) return;
     if (child == 0) {
-        alarm(30);
+        alarm(300);
         for (int i = 0; i < 20; i++) free(here(draw_size(state, user), 0x10000 | draw(state) % 0x10000));
         _exit(0);
     }
@@ -143,7 +143,7 @@ int main(int count, char **arguments) {
     fork_every = (unsigned long)atol(arguments[3]);
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     for (int i = 0; i < 3; i++) sigaction(signals[i], &action, NULL);
-    alarm(60 + (unsigned)milliseconds / 100);
+    alarm(600 + (unsigned)milliseconds / 100);
     pthread_t ids[16];
     for (int i = 0; i < threads; i++) pthread_create(&ids[i], NULL, work, (void *)(uintptr_t)(i + 1 + getpid()));
     struct timespec pause = {milliseconds / 1000, milliseconds % 1000 * 1000000L};

@@ -68,10 +68,10 @@ int main(int count, char **arguments) {
     time_t end = time(NULL) + seconds;
     for (; forks < most && time(NULL) < end; forks++) {
         // A fork that hangs ends the process by this signal.
-        alarm(40);
+        alarm(400);
         pid_t child = fork();
         if (child == 0) {
-            alarm(30);
+            alarm(300);
             FILE *file = fopen("/dev/null", "w");
             fprintf(file, "%p\n", malloc(100));
             fclose(file);
