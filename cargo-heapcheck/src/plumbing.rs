@@ -3,7 +3,7 @@
 //! outermost plumbing says about the type that was allocated.
 
 use crate::runtime;
-use crate::symbols::{Frame, is_libc};
+use crate::symbols::{Frame, is_global_allocator, is_libc};
 
 /// Whose code a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub(crate) fn whose(frame: &Frame) -> Whose {
     let is_facade = bare.starts_with("heapcheck_rt::");
     if is_std
         || is_facade
+        || frame.is_allocator
+        || is_global_allocator(function)
         || (path.is_empty() && STD_CRATES.iter().any(|prefix| bare.starts_with(prefix)))
         || LIBC.contains(&function)
         || ALLOCATORS.contains(&function)

@@ -72,6 +72,17 @@ fn a_build_that_was_not_made_for_it_is_read_as_well() {
     assert!(score.right == score.blocks && score.right_cycles == score.cycles, "{score:#?}");
 }
 
+/// It stands below everything that the program allocates, and says nothing of any of it.
+#[test]
+fn an_allocator_of_the_program_is_looked_through() {
+    let score = run("--features counting", &[]);
+    assert!(score.right == score.blocks && score.right_cycles == score.cycles, "{score:#?}");
+    let score = run("--release --features counting", &[]);
+    tell("with -O3 and an allocator", &score);
+    assert!(score.right * 100 >= score.blocks * 95, "{score:#?}");
+    assert!(score.right_cycles * 100 >= score.cycles * 95, "{score:#?}");
+}
+
 /// A record has words only of blocks that lead to others, no text, and none of them where that is asked for.
 #[test]
 fn a_record_has_the_words_around_pointers_and_no_text() {
@@ -131,6 +142,11 @@ fn run(arguments: &str, environment: &[(&str, &str)]) -> Score {
     assert_eq!(output.status.code(), Some(23), "{}", String::from_utf8_lossy(&output.stderr));
     let output = fixture.command("report --format json").output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for leak in report["leaks"].as_array().unwrap() {
+        let marked = &leak["trace"][leak["own"].as_u64().unwrap() as usize];
+        let file = marked["file"].as_str().unwrap_or_default();
+        assert!(!file.ends_with("counting.rs"), "the allocator is marked: {leak:#}");
+    }
     let claims = read_claims(&fixture);
     let mut found = read_report(&report);
     let mut score = Score::default();

@@ -22,7 +22,7 @@ use crate::types::{Call, Line, Sizes, Typed, Types};
 use classes::Classes;
 
 pub(crate) use debug_file::is_libc;
-pub(crate) use frame::{Frame, HERE, place, shown};
+pub(crate) use frame::{Frame, HERE, is_global_allocator, place, shown};
 
 /// The loaded files.
 #[derive(Default)]
@@ -66,6 +66,7 @@ impl Symbols {
                 None => frames.push(Frame { function: format!("{pc:#x}").into(), pc, ..Frame::default() }),
             }
         }
+        frame::mark_allocator(&mut frames);
         frames
     }
 
@@ -148,6 +149,7 @@ fn line_of(frame: &Frame) -> Line<'_> {
         file: frame.file.as_deref(),
         line: frame.line,
         column: frame.column,
+        is_allocator: frame.is_allocator,
     }
 }
 

@@ -94,6 +94,8 @@ pub(crate) struct Line<'a> {
     pub(crate) line: Option<u32>,
     /// The column in that.
     pub(crate) column: Option<u32>,
+    /// Whether it is the program's allocator, or a part of it.
+    pub(crate) is_allocator: bool,
 }
 
 /// The sizes of all blocks that come from one trace.
@@ -275,6 +277,10 @@ impl Types {
 
     /// Reads the functions of a call: by debug information, else by their symbols.
     fn read<'a>(&mut self, call: &Call<'a>, into: &mut Vec<Called<'a>>) {
+        // What stands below everything says nothing of it.
+        if call.lines.iter().all(|line| line.is_allocator) {
+            return;
+        }
         let place = call.place.and_then(|(path, address)| {
             let number = self.number_of(path)?;
             let opened = &mut self.opened[number];
@@ -286,6 +292,8 @@ impl Types {
             Some((number, address, chain)) => {
                 let outermost = chain.len() - 1;
                 let is_same = chain.len() == call.lines.len();
+                let is_allocator =
+                    |at: usize| call.lines.get(at).is_some_and(|line| is_same && line.is_allocator);
                 // Lines without types do not even say which class a function is of; its symbol does.
                 let by_symbol = |function: &Rc<Function>, line: Option<&Line<'_>>| {
                     let is_bare = function.language == Language::Cpp
@@ -297,7 +305,8 @@ impl Types {
                     let placed = line.map(|line| library::read_text(line.function));
                     placed.filter(library::is_library).map_or_else(|| Rc::clone(function), Rc::new)
                 };
-                into.extend(chain.iter().enumerate().map(|(at, function)| Called {
+                let chain = chain.iter().enumerate().filter(|(at, _)| !is_allocator(*at));
+                into.extend(chain.map(|(at, function)| Called {
                     function: by_symbol(function, call.lines.get(at)),
                     file: Some(number),
                     line: call.lines.get(at).copied().filter(|_| is_same),
@@ -305,7 +314,7 @@ impl Types {
                     returns_to: Some(address + 1).filter(|_| at == 0),
                 }));
             }
-            None => into.extend(call.lines.iter().map(|line| Called {
+            None => into.extend(call.lines.iter().filter(|line| !line.is_allocator).map(|line| Called {
                 function: Rc::new(Function::from_symbol(line)),
                 file: None,
                 line: None,

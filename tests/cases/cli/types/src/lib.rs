@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod collections;
+#[cfg(all(test, feature = "counting"))]
+mod counting;
 #[cfg(test)]
 mod cycles;
 #[cfg(test)]
