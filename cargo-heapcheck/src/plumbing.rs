@@ -44,8 +44,9 @@ pub(crate) fn whose(frame: &Frame) -> Whose {
         || path.contains("/include/c++/")
         // The standard library brings crates of its own along.
         || path.starts_with("/rust/deps/");
-    // What `#[heapcheck]` puts around a test says nothing about it.
-    let is_facade = bare.starts_with("heapcheck_rt::");
+    // What `#[heapcheck]` puts around a test says nothing about it, nor does a runtime that was linked in.
+    let is_facade =
+        bare.starts_with("heapcheck_rt::") || (path.is_empty() && bare.starts_with("heapcheck::"));
     if is_std
         || is_facade
         || frame.is_allocator
@@ -75,8 +76,13 @@ pub(crate) fn first_own(frames: &[Frame]) -> Option<usize> {
 
 /// The type that was allocated, if the frames inside of `own` are std's and name one.
 pub(crate) fn allocated_type(frames: &[Frame], own: usize) -> Option<String> {
-    let outermost = frames[..own].iter().rev().take_while(|frame| whose(frame) == Whose::Plumbing);
-    let named = outermost.filter_map(|frame| allocated_by(&frame.function));
+    // What a library has asked for, std's functions outside of it do not name.
+    if frames[..own].iter().any(|frame| whose(frame) != Whose::Plumbing) {
+        return None;
+    }
+    let is_allocator = |frame: &&Frame| frame.is_allocator || is_global_allocator(&frame.function);
+    let wanting = frames[..own].iter().rev().take_while(|frame| !is_allocator(frame));
+    let named = wanting.filter_map(|frame| allocated_by(&frame.function));
     // Containers are grown by helpers whose type says less than that of the function which was called.
     // A name of one letter is a parameter, which the old mangling does not fill in.
     named.into_iter().find(|name| name.len() > 1 && !name.starts_with("RawVec") && name != "Global")
@@ -87,7 +93,9 @@ fn allocated_by(function: &str) -> Option<String> {
     if let Some(element) = function.strip_prefix("alloc::vec::from_elem::<") {
         return Some(format!("Vec<{}", short(element)));
     }
-    Some(match short(type_in(function)?).as_str() {
+    // What lies in core owns no block: a range that was collected, an iterator.
+    let of = type_in(function).filter(|of| !of.starts_with("core::"))?;
+    Some(match short(of).as_str() {
         "str" => "String".to_string(),
         slice if slice.starts_with('[') => format!("Vec<{}>", slice.trim_matches(['[', ']'])),
         other => other.to_string(),
@@ -131,6 +139,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_library_has_allocated_std_does_not_name() {
+        let frame = |function: &str, file: &str| Frame {
+            function: function.into(),
+            file: Some(file.into()),
+            ..Frame::default()
+        };
+        let std = "/rustc/0/library/alloc/src/vec.rs";
+        let into = frame("<alloc::vec::Vec<u8> as core::convert::Into<small::Small>>::into", std);
+        let library = frame("<small::Small>::grow", "/home/.cargo/registry/src/x/small-1.0.0/src/lib.rs");
+        let own = frame("app::f", "/app/src/lib.rs");
+        let allocate = frame("alloc::alloc::alloc", std);
+        let check = |frames: &[&Frame], expected: Option<&str>| {
+            let frames: Vec<Frame> = frames.iter().map(|frame| (*frame).clone()).collect();
+            let own = first_own(&frames).unwrap();
+            assert_eq!(allocated_type(&frames, own).as_deref(), expected, "{frames:?}");
+        };
+        check(&[&allocate, &into, &own], Some("Vec<u8>"));
+        check(&[&allocate, &library, &into, &own], None);
+        let counting = frame("<app::Counting as core::alloc::global::GlobalAlloc>::alloc", "/app/src/lib.rs");
+        check(&[&counting, &allocate, &own], None);
+    }
+
+    #[test]
     fn a_type_is_found_in_the_name_of_its_function() {
         let check = |function: &str, expected: Option<&str>| {
             assert_eq!(allocated_by(function).as_deref(), expected, "{function}");
@@ -142,6 +173,7 @@ mod tests {
         check("alloc::vec::from_elem::<u8>", Some("Vec<u8>"));
         check("<str as alloc::string::SpecToString>::spec_to_string", Some("String"));
         check("<[a::B]>::to_vec", Some("Vec<B>"));
+        check("<core::ops::range::Range<u32> as core::iter::traits::iterator::Iterator>::collect", None);
         check("app::main", None);
         check("<", None);
     }

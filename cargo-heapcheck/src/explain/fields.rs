@@ -90,11 +90,14 @@ impl<'f> Fields<'f> {
                 (is_counted && self.is_each_counted(known.0, to))
                     || !self.is_kept_elsewhere(known, (from, to), types)
             }
-            Some((_, Hold::Weak | Hold::Borrowed)) => false,
+            Some((_, Hold::Weak | Hold::Borrowed | Hold::Padding)) => false,
             Some((_, Hold::Raw)) => !is_inside && (from != to || is_counted),
             Some((_, Hold::Strong)) => true,
-            // An arena knows where in itself it goes on.
-            None => holder.typed.is_some() || from != to || edge.to_offset <= COUNTERS,
+            // Nobody keeps a value alive by its own number; what was moved there has left it.
+            Some((_, Hold::Number)) => from != to,
+            // An arena knows where in itself it begins and goes on; only what is counted keeps itself alive.
+            None if from == to && holder.typed.is_some() => is_counted || holder.is_foreign,
+            None => from != to || edge.to_offset <= COUNTERS,
         }
     }
 
@@ -107,9 +110,9 @@ impl<'f> Fields<'f> {
         types: &mut Types,
     ) -> bool {
         let others = known.0.pointers(from).iter().filter(|(other, _)| *other == to);
-        others
-            .into_iter()
-            .any(|(_, edge)| matches!(self.find(known, from, edge, types), Some((_, Hold::Strong))))
+        others.into_iter().any(|(_, edge)| {
+            matches!(self.find(known, from, edge, types), Some((_, Hold::Strong | Hold::Number)))
+        })
     }
 
     /// Whether a block counts as many owners as there are pointers to it. Then none of them is a rest.

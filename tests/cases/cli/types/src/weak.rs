@@ -125,3 +125,36 @@ fn a_raw_pointer_may_own() {
     *first.next.borrow_mut() = Some(second);
     lose(first);
 }
+
+#[repr(align(64))]
+struct Line {
+    number: u64,
+}
+
+//= Vec<Line>
+//= Rc<Line>
+#[test]
+fn what_a_stack_has_left_between_fields_is_no_pointer() {
+    let mut lines = vec![Line { number: 1 }, Line { number: 2 }];
+    let line = Rc::new(Line { number: 3 });
+    assert_eq!(lines[0].number + lines[1].number + line.number, 6);
+    let (first, alone) = (lines.as_mut_ptr(), Rc::as_ptr(&line).cast_mut());
+    // Whoever moves a value moves what lies in its padding, too.
+    unsafe {
+        first.cast::<[*mut Line; 8]>().write([1 as _, first, alone, first, first, alone, first, first]);
+        alone.cast::<*mut Line>().add(3).write(alone);
+    }
+    lose((lines, line));
+}
+
+struct Numbered {
+    address: Cell<u64>,
+}
+
+//= Rc<Numbered>
+#[test]
+fn a_value_that_knows_its_own_address_as_a_number() {
+    let value = Rc::new(Numbered { address: Cell::new(0) });
+    value.address.set(Rc::as_ptr(&value).addr() as u64);
+    lose(value);
+}
