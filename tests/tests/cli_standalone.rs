@@ -143,8 +143,29 @@ fn reports_are_explained(fixture: &Fixture) {
         told.contains("   = help: one of the pointers that close the cycle has to be a `rc::Weak`\n"),
         "{told}"
     );
+    the_command_at_the_end_tells_types_and_cycles(fixture);
     let told = about("grows");
     assert!(told.contains("error: growing: ") && told.contains("> app::tests::grows::"), "{told}");
+}
+
+/// The record is kept, and the tool explains it as one of its own runs.
+fn the_command_at_the_end_tells_types_and_cycles(fixture: &Fixture) {
+    let text = text_of(&cargo(fixture, "test -p app --lib -- --exact tests::leaks_a_cycle"));
+    let (_, command) = text.rsplit_once("run `cargo heapcheck ").expect(&text);
+    let (command, _) = command.split_once('`').expect(&text);
+    let output = fixture.command(command).output().unwrap();
+    let told = text_of(&output);
+    assert_eq!(output.status.code(), Some(23), "{told}");
+    for expected in [
+        "error: leaked a cycle through `Rc<Page>`: 68 bytes in 2 blocks\n",
+        "     ┌─▶ Rc<Page> (56 bytes, from app/src/lib.rs:",
+        "     └───── Page.next\n",
+        "       Page.text: String, 12 bytes  app/src/lib.rs:",
+        "   = help: `Page.next` keeps alive what it belongs to; a `Weak<Page>` there would not\n",
+    ] {
+        assert!(told.contains(expected), "{expected}:\n{told}");
+    }
+    assert!(!told.contains("heapcheck::pthreads"), "the runtime is plumbing:\n{told}");
 }
 
 /// Without debug information there are functions, and a word on what is missing. By LTO all of the program is one object,
