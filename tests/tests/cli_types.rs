@@ -147,11 +147,18 @@ fn run(arguments: &str, environment: &[(&str, &str)]) -> Score {
         let file = marked["file"].as_str().unwrap_or_default();
         assert!(!file.ends_with("counting.rs"), "the allocator is marked: {leak:#}");
     }
+    let has_no_types = environment.contains(&("CARGO_PROFILE_RELEASE_DEBUG", "0"));
     let claims = read_claims(&fixture);
     let mut found = read_report(&report);
     let mut score = Score::default();
     for (test, claim) in claims {
         let found = found.remove(&test).unwrap_or_default();
+        if has_no_types && test.starts_with("raw::") {
+            // What was asked for by hand is known by its types only; but nothing else may be told.
+            let is_claimed = |name: &String| name == "?" || claim.blocks.contains_key(name);
+            assert!(found.blocks.keys().all(is_claimed), "{test}: {found:?}");
+            continue;
+        }
         let count = |blocks: &Blocks| blocks.values().sum::<u64>();
         let common =
             claim.blocks.iter().map(|(name, blocks)| found.blocks.get(name).unwrap_or(&0).min(blocks));

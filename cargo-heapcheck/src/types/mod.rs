@@ -11,6 +11,7 @@ mod function;
 mod owner;
 mod sites;
 mod layout;
+mod raw;
 mod spelled;
 mod scope;
 mod library;
@@ -221,8 +222,16 @@ impl Types {
             read
         });
         let inner: Vec<Rc<Function>> = read.iter().map(|called| Rc::clone(&called.function)).collect();
-        let functions = inner.into_iter().chain(rest.by_ref().map(|called| called.function));
-        let owned = find_owner(functions)?;
+        let mut functions: Vec<Rc<Function>> = Vec::new();
+        let all = inner.into_iter().chain(rest.by_ref().map(|called| called.function));
+        let owned = find_owner(all.inspect(|function| functions.push(Rc::clone(function))));
+        let owned = match owned {
+            Some(owned) => owned,
+            None => {
+                functions.extend(rest.map(|called| called.function).take(raw::ALL_FUNCTIONS_MAX));
+                raw::find_owner(&functions, &mut self.opened, sizes)?
+            }
+        };
         let short = self.short_name(&owned, shown);
         let full = names::full(&owned.name);
         Some(self.typed(owned, short, full))

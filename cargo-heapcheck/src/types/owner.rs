@@ -86,7 +86,7 @@ pub(crate) fn find_owner(functions: impl Iterator<Item = Rc<Function>>) -> Optio
 }
 
 /// The type that a person knows, of one that std or a channel keeps to itself.
-fn public_name(name: &str) -> Option<String> {
+pub(super) fn public_name(name: &str) -> Option<String> {
     const PACKETS: &[&str] = &["std::thread::lifecycle::Packet", "std::thread::Packet"];
     let inside = |owner: &str| arguments_of(name, owner).map(|arguments| arguments[0]);
     let first = |name: &str, heads: &[&str]| {

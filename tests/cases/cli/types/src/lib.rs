@@ -12,6 +12,8 @@ mod cycles;
 #[cfg(test)]
 mod owned;
 #[cfg(test)]
+mod raw;
+#[cfg(test)]
 mod shared;
 #[cfg(test)]
 mod tasks;
