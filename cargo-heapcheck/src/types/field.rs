@@ -9,11 +9,12 @@
 
 use std::rc::Rc;
 
-use crate::types::file::{Die, File, Language};
+use crate::types::file::{Die, File};
 use crate::types::function::read_generics;
 use crate::types::layout::{Layout, Layouts, Part, Shape, When};
 use crate::types::names::{last, split_generics};
 use crate::types::owner::Held;
+use crate::types::padding::is_padding_at;
 use crate::types::path::{Step, field_step, is_node, is_tuple, is_wrapper, variant_step};
 
 /// What a pointer does for the block that it leads to.
@@ -144,17 +145,17 @@ pub(crate) fn find_ways(
     let mut is_padding = false;
     match held {
         Held::One(_) => {
-            is_padding = walk.is_padding(element, offset);
+            is_padding = is_padding_at(walk.file, walk.layouts, element, offset);
             walk.follow(element, offset, is_buffer, None);
         }
         Held::Counted(_) => {
             let align = walk.layouts.read(walk.file, element)?.align;
             let offset = offset.checked_sub(align.max(16))?;
-            is_padding = walk.is_padding(element, offset);
+            is_padding = is_padding_at(walk.file, walk.layouts, element, offset);
             walk.follow(element, offset, false, None);
         }
         Held::Slice(_) | Held::CountedSlice(_) => {
-            is_padding = walk.is_padding(element, offset);
+            is_padding = is_padding_at(walk.file, walk.layouts, element, offset);
             walk.steps.push(Step::Index(None));
             walk.follow(element, offset, false, None);
         }
@@ -204,63 +205,7 @@ struct Walk<'a> {
     found: Vec<Found>,
 }
 
-/// Each byte of a word.
-const WHOLE: u8 = 0xff;
-
 impl Walk<'_> {
-    /// Whether some bytes of the word at `offset` of a type of Rust belong to no field. A pointer fills all eight.
-    fn is_padding(&mut self, die: Die, offset: u64) -> bool {
-        let is_rust = self.file.entry(die).is_some_and(|(content, _)| content.language() == Language::Rust);
-        let size = self.layouts.read(self.file, die).map_or(0, |layout| layout.size);
-        // What lies behind a value without a size of its own is not described.
-        let is_inside = offset.checked_add(8).is_some_and(|end| end <= size);
-        is_rust && is_inside && self.filled(die, -offset.cast_signed(), 0) != WHOLE
-    }
-
-    /// Which bytes of a word belong to fields of the type that begins `at` bytes behind it. What is not known may be filled.
-    fn filled(&mut self, die: Die, at: i64, depth: usize) -> u8 {
-        let Some(layout) = self.layouts.read(self.file, die).filter(|_| depth < DEPTH_MAX) else {
-            return WHOLE;
-        };
-        let whole = bytes_of_word(at, layout.size);
-        if whole == 0 {
-            return 0;
-        }
-        match &layout.shape {
-            Shape::Pointer(_) | Shape::Plain => whole,
-            Shape::Array(of) => {
-                let stride = self.layouts.read(self.file, *of).map_or(0, |of| of.size).cast_signed();
-                if stride == 0 {
-                    return whole;
-                }
-                // The element at the beginning of the word, and those that begin in it.
-                let first = (-at).max(0) / stride;
-                let begins = (first..).map(|index| at + index * stride).take_while(|at| *at < 8);
-                let elements = begins.collect::<Vec<_>>().into_iter();
-                elements.fold(0, |filled, at| filled | self.filled(*of, at, depth + 1)) & whole
-            }
-            Shape::Parts(parts) if !parts.is_empty() => parts.iter().fold(0, |filled, part| {
-                filled | self.filled(part.of, at + part.offset.cast_signed(), depth + 1)
-            }),
-            Shape::Variants(parts) if parts.iter().all(|part| part.when.is_some()) && !parts.is_empty() => {
-                parts.iter().fold(0, |filled, part| {
-                    let tag = part
-                        .when
-                        .as_ref()
-                        .map_or(WHOLE, |when| bytes_of_word(at + when.offset.cast_signed(), when.size));
-                    filled | tag | self.filled(part.of, at + part.offset.cast_signed(), depth + 1)
-                })
-            }
-            // Of a union the largest member tells; what has no parts here may have some elsewhere.
-            Shape::Variants(parts) if layout.name.starts_with("core::mem::maybe_uninit::MaybeUninit<") => {
-                parts.iter().fold(0, |filled, part| {
-                    filled | self.filled(part.of, at + part.offset.cast_signed(), depth + 1)
-                })
-            }
-            Shape::Parts(_) | Shape::Variants(_) => whole,
-        }
-    }
-
     /// Follows `offset` into the type at `die`. `wraps` says that the type around is one of std's; `element` is what a
     /// container around consists of, because its pointer may have forgotten that.
     fn follow(&mut self, die: Die, offset: u64, wraps: bool, element: Option<&str>) {
@@ -455,12 +400,6 @@ impl Walk<'_> {
     }
 }
 
-/// The bytes of a word that `size` bytes fill which begin `at` bytes behind its beginning.
-fn bytes_of_word(at: i64, size: u64) -> u8 {
-    let end = at.saturating_add_unsigned(size).clamp(0, 8);
-    (at.clamp(0, 8)..end).fold(0, |bytes, byte| bytes | 1 << byte)
-}
-
 /// What raw pointers in a type do, given what those in the type around it would do.
 fn hold_inside(name: &str, around: Option<Hold>) -> Option<Hold> {
     /// Types that may lie around anything, or are themselves what lies in a block.
@@ -560,19 +499,6 @@ mod tests {
         check(&Held::Table(named()), 4, 36, 12, Some(0));
         check(&Held::Table(named()), 4, 37, 12, None);
         check(&Held::Table(named()), 0, 36, 12, None);
-    }
-
-    #[test]
-    fn bytes_of_a_word_are_counted_from_its_beginning() {
-        let check = |at: i64, size: u64, expected: u8| assert_eq!(bytes_of_word(at, size), expected);
-        check(0, 8, WHOLE);
-        check(-8, 16, WHOLE);
-        check(-8, 8, 0);
-        check(8, 8, 0);
-        check(0, 4, 0x0f);
-        check(-1, 2, 0x01);
-        check(6, 100, 0xc0);
-        check(i64::MIN, u64::MAX, WHOLE);
     }
 
     #[test]

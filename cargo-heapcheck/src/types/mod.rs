@@ -11,6 +11,7 @@ mod function;
 mod owner;
 mod sites;
 mod layout;
+mod padding;
 mod raw;
 mod spelled;
 mod scope;
