@@ -16,6 +16,7 @@ use crate::config::plan::Plan;
 use crate::config::settings::Settings;
 use crate::doctestnames;
 use crate::injection::Injection;
+use crate::interrupt::Told;
 use crate::look::{Asked, Colour};
 use crate::run::{self, Run};
 use crate::symbols::HERE;
@@ -62,6 +63,8 @@ pub(crate) struct Handover {
     pub(crate) asked: Asked,
     /// When this process began to work on it, in nanoseconds since 1970.
     pub(crate) began_ns: u64,
+    /// Whether this process was told to end.
+    pub(crate) told: Told,
     /// What the person had for the variables that were changed.
     before: Variables,
 }
@@ -79,6 +82,7 @@ impl Handover {
             shares_process: false,
             asked: Asked::default(),
             began_ns: run::now_ns(),
+            told: Told::default(),
             before,
         }
     }
@@ -139,6 +143,7 @@ impl Handover {
                 is_verbose: value["verbose"].as_bool().unwrap_or_default(),
             },
             began_ns: run::now_ns(),
+            told: Told::default(),
             before: read_before(&value),
         })
     }

@@ -9,11 +9,13 @@ use std::io::{self, IsTerminal};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -52,16 +54,45 @@ impl Interrupts {
 
 /// Makes this process, when it is told to end, end what it has started, and then itself. Tests with a time limit are in
 /// groups of their own, which a terminal does not reach.
-pub(crate) fn end_children_first() -> io::Result<()> {
+pub(crate) fn end_children_first() -> io::Result<Told> {
+    let told = Told::default();
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&told.0))?;
+    }
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::spawn(move || {
-        for signal in &mut signals {
+        if let Some(signal) = signals.forever().next() {
             hand_on(signal);
             // It returns only when it could do nothing.
             let _ = emulate_default_handler(signal);
+            std::process::exit(128 + signal);
         }
     });
-    Ok(())
+    Ok(told)
+}
+
+/// How much later than what it has started this process may hear of a signal that was sent to both.
+const LATER: Duration = Duration::from_secs(1);
+
+/// Whether this process was told to end: then it is about to, as soon as what it has started has got the signal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told(Arc<AtomicBool>);
+
+impl Told {
+    /// Returns unless this process is about to end. What has ended because of that is not to be judged: it did not fail.
+    pub(crate) fn hold(&self, ended: ExitStatus) {
+        let may_be = ended.signal().is_some_and(|signal| [SIGINT, SIGTERM].contains(&signal));
+        let until = Instant::now() + if may_be { LATER } else { Duration::ZERO };
+        loop {
+            while self.0.load(Ordering::SeqCst) {
+                thread::park();
+            }
+            if Instant::now() >= until {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 /// Sends a signal to everything below this process.
@@ -97,6 +128,19 @@ fn descendants(pid: u32) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_goes_on_who_was_told_to_end() {
+        let told = Told::default();
+        told.hold(ExitStatus::from_raw(9));
+        told.0.store(true, Ordering::SeqCst);
+        for status in [0, SIGTERM] {
+            let told = told.clone();
+            let held = thread::spawn(move || told.hold(ExitStatus::from_raw(status)));
+            thread::sleep(Duration::from_millis(50));
+            assert!(!held.is_finished());
+        }
+    }
 
     #[test]
     fn children_of_children_are_found() {

@@ -61,7 +61,7 @@ pub(crate) fn as_words(runner: &Runner, target: &str) -> Result<String, Complain
 /// `left` it to be judged.
 pub(crate) fn act(line: &[OsString], left: Option<Left>) -> Result<u8, Complaint> {
     let mut handover = Handover::receive()?;
-    interrupt::end_children_first()
+    handover.told = interrupt::end_children_first()
         .map_err(|error| Complaint::no_verdict(format!("cannot listen for signals: {error}")))?;
     let [target, program, arguments @ ..] = line else {
         return Err(Complaint::usage("the runner was given no program"));
@@ -116,7 +116,7 @@ pub(crate) fn act(line: &[OsString], left: Option<Left>) -> Result<u8, Complaint
 /// Runs the one of merged doctests that their harness calls this process for, and answers the exit code.
 pub(crate) fn act_on_merged(arguments: &[OsString]) -> Result<u8, Complaint> {
     let mut handover = Handover::receive()?;
-    interrupt::end_children_first()
+    handover.told = interrupt::end_children_first()
         .map_err(|error| Complaint::no_verdict(format!("cannot listen for signals: {error}")))?;
     let Some((target, program, number)) = Handover::merged_doctest() else {
         return Err(Complaint::usage("the runner was given no doctest"));
@@ -265,6 +265,7 @@ fn run_once(
     }
     let Ended { pid, status, is_timed_out, took } = child::run(&mut command, settings.timeout)
         .map_err(|error| Complaint::file("run", program, &error))?;
+    handover.told.hold(status);
     let records = unit.read_records()?;
     let judged = judge(&records, handover.first_pid(pid), program, Some(status));
     let verdict = match is_timed_out {

@@ -103,6 +103,7 @@ fn start(
         ended
     });
     let ended = ended.map_err(|error| Complaint::file("run", &harness.program, &error))?;
+    harness.handover.told.hold(ended.status);
     let text = fs::read_to_string(&log).unwrap_or_default();
     if let Some(wanted) = &harness.asked.logfile {
         fs::write(wanted, &text).map_err(|error| Complaint::file("write", wanted.as_ref(), &error))?;

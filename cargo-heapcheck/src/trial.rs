@@ -172,6 +172,7 @@ impl Harness {
         }
         let (ended, output) = run_to_end(&mut command, settings.timeout, is_live.then_some(name))
             .map_err(|error| Complaint::file("run", &self.program, &error))?;
+        self.handover.told.hold(ended.status);
         self.judge(unit, record, settings, &ended, &output)
     }
 
