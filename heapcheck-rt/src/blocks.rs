@@ -18,7 +18,7 @@ use crate::limits::{BLOCK_MAX, CLEAR_INLINE, REFILL_STACK_BYTES};
 use crate::scope;
 use crate::space::{BlockId, OutOfMemory, Slot};
 use crate::start::{self, out_of_memory};
-use crate::state::{BUSY, METERED, PAGES, SCOPES, SETTINGS, SPANS, STACKS_OFF, STACKS_SHORT, STORE};
+use crate::state::{BUSY, DEPOT, METERED, PAGES, SCOPES, SETTINGS, SPANS, STACKS_OFF, STACKS_SHORT, STORE};
 use crate::putoff::take_back_put_off;
 use crate::thread::Thread;
 use crate::traces::{free_trace_of, storing, trace_of};
@@ -238,7 +238,9 @@ fn allocate_first(bytes: usize, align: usize, caller: Caller) -> *mut u8 {
 #[cold]
 #[inline(never)]
 fn bad_free(thread: &mut Thread, address: usize, caller: Caller) {
-    storing(thread, |thread, traces| fault::bad_free(thread, traces, address, caller));
+    if storing(thread, |thread, traces| fault::bad_free(thread, traces, address, caller)).is_none() {
+        fault::bad_free(thread, DEPOT.to_find(), address, caller);
+    }
 }
 
 /// Releases a block. Null is no block; what is not the address of a live block is reported and left alone.

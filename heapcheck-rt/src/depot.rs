@@ -99,18 +99,15 @@ pub(crate) struct Depot {
     pieces: [AtomicUsize; PIECES],
 }
 
-/// The depot as a capture sees it.
+/// The depot as a capture sees it: whether new traces are stored is known beforehand.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Traces<'a> {
-    depot: &'a Depot,
-    stores: bool,
-}
+pub(crate) struct Traces<'a, const STORES: bool>(&'a Depot);
 
-impl Traces<'_> {
+impl<const STORES: bool> Traces<'_, STORES> {
     /// The number of the trace with this hash, when it was stored before.
     #[inline(always)]
     pub(crate) fn find(self, hash: u64) -> Option<u32> {
-        self.depot.find(hash)
+        self.0.find(hash)
     }
 
     /// The number of the trace with this hash, which is not zero; stores the frames when they are new. Returns 0 when they
@@ -123,7 +120,7 @@ impl Traces<'_> {
     ) -> u32 {
         match self.find(hash) {
             Some(id) => id,
-            None if self.stores => self.depot.store(hash, frames),
+            None if STORES => self.0.store(hash, frames),
             None => 0,
         }
     }
@@ -151,14 +148,14 @@ impl Depot {
 
     /// The traces that are there.
     #[inline(always)]
-    pub(crate) fn to_find(&self) -> Traces<'_> {
-        Traces { depot: self, stores: false }
+    pub(crate) fn to_find(&self) -> Traces<'_, false> {
+        Traces(self)
     }
 
     /// The same, to which others may be added, by a thread whose signal handlers wait for no lock meanwhile.
     #[inline(always)]
-    pub(crate) fn to_store(&self) -> Traces<'_> {
-        Traces { depot: self, stores: true }
+    pub(crate) fn to_store(&self) -> Traces<'_, true> {
+        Traces(self)
     }
 
     /// The number of the trace with this hash, when it was stored before.

@@ -13,7 +13,7 @@ use core::sync::atomic::Ordering::Relaxed;
 /// Reports a free of something that is not the beginning of a live block.
 #[cold]
 #[inline(never)]
-pub(crate) fn bad_free(thread: &mut Thread, traces: Traces<'_>, address: usize, caller: Caller) {
+pub(crate) fn bad_free<const S: bool>(thread: &mut Thread, traces: Traces<'_, S>, address: usize, caller: Caller) {
     let free_trace = thread.capture.full(&RULES, traces, caller, SETTINGS.depth.load(Relaxed));
     let mut fault = Fault {
         kind: FaultKind::InvalidFree,
@@ -28,7 +28,7 @@ pub(crate) fn bad_free(thread: &mut Thread, traces: Traces<'_>, address: usize, 
     emit::fault(&fault);
 }
 
-fn explain(spans: &Spans, traces: Traces<'_>, address: usize, fault: &mut Fault) {
+fn explain<const S: bool>(spans: &Spans, traces: Traces<'_, S>, address: usize, fault: &mut Fault) {
     if !spans.covers(address) {
         return;
     }

@@ -12,15 +12,14 @@ use core::sync::atomic::Ordering::Relaxed;
 /// Takes the trace of the caller, as deep as the settings say.
 #[inline(always)]
 pub(crate) fn trace_of(thread: &mut Thread, caller: Caller) -> u32 {
-    let how = SETTINGS.stacks.load(Relaxed);
-    match take_trace(thread, DEPOT.to_find(), caller, how) {
-        0 => take_new_trace(thread, caller, how),
+    match take_trace(thread, DEPOT.to_find(), caller, SETTINGS.stacks.load(Relaxed)) {
+        0 => take_new_trace(thread, caller),
         trace => trace,
     }
 }
 
 #[inline(always)]
-fn take_trace(thread: &mut Thread, traces: Traces<'_>, caller: Caller, how: u8) -> u32 {
+fn take_trace<const S: bool>(thread: &mut Thread, traces: Traces<'_, S>, caller: Caller, how: u8) -> u32 {
     match how {
         STACKS_FULL => thread.capture.full(&RULES, traces, caller, SETTINGS.depth.load(Relaxed)),
         STACKS_SHORT => thread.capture.short(&RULES, traces, caller, SETTINGS.short_depth.load(Relaxed)),
@@ -29,29 +28,36 @@ fn take_trace(thread: &mut Thread, traces: Traces<'_>, caller: Caller, how: u8) 
     }
 }
 
-/// A trace that nobody has had before.
+/// A trace that nobody has had before. It is not stored for a signal handler that has interrupted its thread where that may
+/// hold a lock.
 #[cold]
 #[inline(never)]
-fn take_new_trace(thread: &mut Thread, caller: Caller, how: u8) -> u32 {
-    storing(thread, |thread, traces| take_trace(thread, traces, caller, how))
+fn take_new_trace(thread: &mut Thread, caller: Caller) -> u32 {
+    take_new(thread, caller, SETTINGS.stacks.load(Relaxed))
 }
 
-/// Does some work with traces that may be new. They are not stored for a signal handler that has interrupted its thread where
-/// that may hold a lock.
-pub(crate) fn storing<T>(thread: &mut Thread, work: impl FnOnce(&mut Thread, Traces<'_>) -> T) -> T {
+fn take_new(thread: &mut Thread, caller: Caller, how: u8) -> u32 {
+    storing(thread, |thread, traces| take_trace(thread, traces, caller, how)).unwrap_or(0)
+}
+
+/// Does some work with traces that may be new, unless a signal handler has interrupted its thread where that may hold a lock.
+pub(crate) fn storing<T>(
+    thread: &mut Thread,
+    work: impl FnOnce(&mut Thread, Traces<'_, true>) -> T,
+) -> Option<T> {
     if thread.free_stacks & BUSY != 0 {
-        return work(thread, DEPOT.to_find());
+        return None;
     }
     let quick_bytes = thread.enter_lists(BUSY);
     let done = work(thread, DEPOT.to_store());
     thread.leave_lists(BUSY, quick_bytes);
     take_back_put_off(thread);
-    done
+    Some(done)
 }
 
 #[cold]
 #[inline(never)]
-fn verified_trace_of(thread: &mut Thread, traces: Traces<'_>, caller: Caller) -> u32 {
+fn verified_trace_of<const S: bool>(thread: &mut Thread, traces: Traces<'_, S>, caller: Caller) -> u32 {
     let (depth, short_depth) = (SETTINGS.depth.load(Relaxed), SETTINGS.short_depth.load(Relaxed));
     let known = thread.capture.known(caller);
     let short = known.unwrap_or_else(|| thread.capture.short(&RULES, traces, caller, short_depth));
@@ -73,7 +79,7 @@ pub(crate) fn free_trace_of(thread: &mut Thread, caller: Caller) -> u32 {
         _ => STACKS_FULL,
     };
     match take_trace(thread, DEPOT.to_find(), caller, how) {
-        0 => take_new_trace(thread, caller, how),
+        0 => take_new(thread, caller, how),
         trace => trace,
     }
 }

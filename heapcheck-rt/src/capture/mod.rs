@@ -109,7 +109,13 @@ impl Capture {
 
     /// Captures the innermost `depth` frames.
     #[inline(always)]
-    pub(crate) fn short(&mut self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> u32 {
+    pub(crate) fn short<const S: bool>(
+        &mut self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        caller: Caller,
+        depth: usize,
+    ) -> u32 {
         match self.memos.find_deep(caller.pc(), caller.slot + 8, caller.bp, self.memo_end) {
             Some(trace) => trace,
             None => self.short_anew(rules, traces, caller, depth.min(SHORT_MAX)),
@@ -117,7 +123,13 @@ impl Capture {
     }
 
     #[inline(never)]
-    fn short_anew(&mut self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> u32 {
+    fn short_anew<const S: bool>(
+        &mut self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        caller: Caller,
+        depth: usize,
+    ) -> u32 {
         self.short_debt += 1;
         if self.short_debt < RENEW_TRACES
             && let Some(trace) = self.quick_short(rules, traces, caller, depth)
@@ -130,7 +142,13 @@ impl Capture {
 
     /// The short trace, when it was taken before and each frame is found the usual way.
     #[inline(always)]
-    fn quick_short(&self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> Option<u32> {
+    fn quick_short<const S: bool>(
+        &self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        caller: Caller,
+        depth: usize,
+    ) -> Option<u32> {
         let mut at = caller.registers();
         if !self.owns(at.sp) {
             return None;
@@ -144,7 +162,13 @@ impl Capture {
     }
 
     #[inline(never)]
-    fn short_walk(&mut self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> u32 {
+    fn short_walk<const S: bool>(
+        &mut self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        caller: Caller,
+        depth: usize,
+    ) -> u32 {
         let at = caller.registers();
         if !self.owns(at.sp) {
             return self.elsewhere(rules, traces, at, depth);
@@ -169,7 +193,13 @@ impl Capture {
 
     /// Captures the whole stack, of which the depot keeps the innermost `depth` frames.
     #[inline(always)]
-    pub(crate) fn full(&mut self, rules: &Rules, traces: Traces<'_>, caller: Caller, depth: usize) -> u32 {
+    pub(crate) fn full<const S: bool>(
+        &mut self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        caller: Caller,
+        depth: usize,
+    ) -> u32 {
         let at = caller.registers();
         if !self.owns(at.sp) {
             return self.elsewhere(rules, traces, at, depth);
@@ -185,7 +215,13 @@ impl Capture {
     }
 
     #[inline(never)]
-    fn full_anew(&mut self, rules: &Rules, traces: Traces<'_>, at: Registers, depth: usize) -> u32 {
+    fn full_anew<const S: bool>(
+        &mut self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        at: Registers,
+        depth: usize,
+    ) -> u32 {
         if self.full_debt < RENEW_FRAMES
             && let Some(trace) = self.quick_full(rules, traces, at, depth)
         {
@@ -198,14 +234,25 @@ impl Capture {
     /// The full trace, when it hangs on a part of the shadow, and each frame inside of that part is found the usual way. The
     /// shadow stays as it is.
     #[inline(always)]
-    fn quick_full(&mut self, rules: &Rules, traces: Traces<'_>, at: Registers, depth: usize) -> Option<u32> {
+    fn quick_full<const S: bool>(
+        &mut self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        at: Registers,
+        depth: usize,
+    ) -> Option<u32> {
         let mut at = at;
         let mut sum = 0_u64;
         for count in 0..QUICK_FRAMES {
             if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, count) {
                 self.full_debt += count as u32;
                 let hash = self.shadow.hash_with(joined, count, sum, depth)? | 1;
-                return Some(traces.intern(hash, self.shadow.frames_with(joined, count)));
+                let trace = traces.intern(hash, self.shadow.frames_with(joined, count));
+                if count == 0 && joined == self.shadow.len {
+                    // It was not stored when the shadow came to be.
+                    self.shadow.last_trace = trace;
+                }
+                return Some(trace);
             }
             self.shadow.steps[count].pc = at.pc;
             sum = sum.wrapping_add(share(at.pc, count));
@@ -244,7 +291,13 @@ impl Capture {
     }
 
     #[inline(never)]
-    fn full_walk(&mut self, rules: &Rules, traces: Traces<'_>, at: Registers, depth: usize) -> u32 {
+    fn full_walk<const S: bool>(
+        &mut self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        at: Registers,
+        depth: usize,
+    ) -> u32 {
         self.shadow.begin();
         let (count, end) = self.walk::<true>(rules, at, SHADOW_FRAMES);
         if end == End::Astray {
@@ -340,7 +393,13 @@ impl Capture {
     /// Walks a stack that is not the thread's own.
     #[cold]
     #[inline(never)]
-    fn elsewhere(&mut self, rules: &Rules, traces: Traces<'_>, at: Registers, depth: usize) -> u32 {
+    fn elsewhere<const S: bool>(
+        &mut self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        at: Registers,
+        depth: usize,
+    ) -> u32 {
         let mut reader = Memory::anywhere(&mut self.copy);
         let mut at = at;
         let (mut count, mut cut) = (0, false);

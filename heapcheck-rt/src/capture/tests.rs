@@ -217,6 +217,14 @@ fn capture(stack: &[usize]) -> Box<Capture> {
     capture
 }
 
+/// Takes a full trace as allocations do: a new one is taken again, to be stored.
+fn take(capture: &mut Capture, world: &World, caller: Caller, depth: usize) -> u32 {
+    match capture.full(world.rules, world.depot.to_find(), caller, depth) {
+        0 => capture.full(world.rules, world.depot.to_store(), caller, depth),
+        id => id,
+    }
+}
+
 /// Runs a program and allocates on the way.
 fn check(world: &World, seed: u64, operations: usize, deep: bool) -> usize {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
@@ -269,7 +277,7 @@ fn check(world: &World, seed: u64, operations: usize, deep: bool) -> usize {
                 let pc = run.stack[sp - 1];
                 let truth = run.truth(pc, limit);
                 let cut = run.frames.len() > limit;
-                let id = remembering.full(world.rules, world.depot.to_store(), caller, limit);
+                let id = take(&mut remembering, world, caller, limit);
                 let found = world.depot.trace(id);
                 assert_eq!(&found.pcs[..], truth, "seed {seed}, operation {operation}");
                 assert_eq!(found.cut, cut, "seed {seed}, operation {operation}");
@@ -330,11 +338,34 @@ fn act(number: usize, styles: &[Style], words: [usize; SITES], acts: &[Act]) {
                 let sp = run.prepare_call(0);
                 let caller = Caller { slot: run.address(sp - 1), bp: run.top().bp };
                 let truth = run.truth(run.stack[sp - 1], DEPTH_MAX);
-                let id = remembering.full(world.rules, world.depot.to_store(), caller, DEPTH_MAX);
+                let id = take(&mut remembering, &world, caller, DEPTH_MAX);
                 assert_eq!(&world.depot.trace(id).pcs[..], truth, "step {step}");
             }
         }
     }
+}
+
+#[test]
+fn a_new_trace_is_known_by_heart_once_it_is_stored() {
+    let world = world();
+    let program = Program {
+        base: 0x10_0000 * 30_000,
+        functions: core::array::from_fn(|_| Function { style: Style::Plain, words: [2; SITES] }),
+    };
+    program.teach(world.rules);
+    let mut stack = vec![0usize; WORDS];
+    let mut remembering = capture(&stack);
+    let main = Frame { function: 0, cfa: WORDS - 8, sp: 0, bp: 0, callers_bp: 0, return_pc: 0 };
+    let mut run =
+        Run { program: &program, stack: &mut stack, frames: vec![main], random: Random(1), more: None };
+    run.call(1, 0);
+    run.call(2, 0);
+    let sp = run.prepare_call(0);
+    let caller = Caller { slot: run.address(sp - 1), bp: run.top().bp };
+    assert_eq!(remembering.full(world.rules, world.depot.to_find(), caller, DEPTH_MAX), 0);
+    let id = remembering.full(world.rules, world.depot.to_store(), caller, DEPTH_MAX);
+    assert_ne!(id, 0);
+    assert_eq!(remembering.shadow.last_trace, id);
 }
 
 #[test]
