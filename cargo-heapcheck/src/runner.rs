@@ -74,6 +74,11 @@ pub(crate) fn act(line: &[OsString], left: Option<Left>) -> Result<u8, Complaint
         usher::note_libtest(&handover.run, &program);
     }
     if binary == Binary::Program {
+        if std::env::var_os("NEXTEST_TEST_PHASE").is_some_and(|phase| phase == "list") {
+            // Nextest asks every harness for its tests, of whatever kind it is. That is no test.
+            let error = handover.command(&program).args(arguments).exec();
+            return Err(Complaint::file("run", &program, &error));
+        }
         return run_once(&handover, &program, What::Program, arguments);
     }
     if binary == Binary::Doctest {

@@ -129,6 +129,22 @@ fn lists_are_nextests_own() {
 }
 
 #[test]
+fn a_harness_that_is_asked_for_its_tests_is_no_test() {
+    let Some(fixture) = fixture() else { return };
+    let manifest = fixture.path().join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text + "\n[[test]]\nname = 'own'\nharness = false\n").unwrap();
+    let main = "fn main() {\n    let list = std::env::args().any(|word| word == \"--list\");\n\
+        if list && !std::env::args().any(|word| word == \"--ignored\") {\n        println!(\"whole: test\");\n    }\n}\n";
+    fs::write(fixture.path().join("tests/own.rs"), main).unwrap();
+    let seen = run(&fixture, "nextest run --test own");
+    assert_eq!(seen.code, Some(0), "{}", seen.stderr);
+    assert!(seen.stderr.contains("checked: 1 clean\n"), "{}", seen.stderr);
+    let seen = run(&fixture, "nextest list --test own");
+    assert!(seen.code == Some(0) && !seen.stderr.contains("heapcheck: "), "{}", seen.stderr);
+}
+
+#[test]
 fn partitions_share_the_leaks_out() {
     let Some(fixture) = fixture() else { return };
     let parts = ["1/2", "2/2"]
