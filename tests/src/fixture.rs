@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 
 use crate::build::repository;
 
-const ENVIRONMENT_KEPT: &[&str] = &["PATH", "HOME", "RUSTUP_HOME", "CARGO_HOME", "RUSTUP_TOOLCHAIN"];
+const ENVIRONMENT_KEPT: &[&str] =
+    &["PATH", "HOME", "RUSTUP_HOME", "CARGO_HOME", "RUSTUP_TOOLCHAIN", "RUSTUP_AUTO_INSTALL"];
 
 /// The tool, built once for all tests of a file.
 pub fn tool() -> &'static Path {
