@@ -35,11 +35,16 @@ pub const QUICK_FRAMES: usize = 24;
 /// known by heart, and places that take turns do not make it change all the time.
 pub const RENEW_FRAMES: u32 = 16;
 
-/// The same for the memos, in traces.
-pub const RENEW_TRACES: u32 = 8;
+/// The same for the memos, in traces that were found by their program counters. One for which each frame was looked up is as
+/// many more.
+pub const RENEW_TRACES: u32 = 32;
+pub const QUICK_TRACE_DEBT: u32 = 3;
 
 /// Call sites that a thread remembers for short traces; direct mapped.
 pub const MEMO_SLOTS: usize = 64;
+
+/// Traces that a thread remembers by their program counters.
+pub const FRAMED_SLOTS: usize = 128;
 
 /// Bytes of free blocks of one size class that a thread keeps before it gives half of them back.
 pub const CACHE_BYTES: usize = 64 << 10;

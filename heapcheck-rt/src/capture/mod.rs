@@ -17,16 +17,19 @@
 //! while the thread lives.
 
 pub(crate) mod shadow;
+pub(crate) mod framed;
 pub(crate) mod memo;
 #[cfg(test)]
 mod tests;
 
 use crate::depot::{Frames, Traces};
 use crate::limits::{
-    DEPTH_MAX, OUTER_FRAMES, QUICK_FRAMES, RENEW_FRAMES, RENEW_TRACES, SHADOW_FRAMES, SHORT_MAX,
+    DEPTH_MAX, OUTER_FRAMES, QUICK_FRAMES, QUICK_TRACE_DEBT, RENEW_FRAMES, RENEW_TRACES, SHADOW_FRAMES,
+    SHORT_MAX,
 };
 use crate::rule::{Kind, Rule};
 use crate::unwind::{Copied, Memory, Registers, Rules};
+use framed::Framed;
 use memo::Memos;
 use shadow::{Root, Shadow, Step, mix, never_trusted, share};
 
@@ -92,6 +95,7 @@ pub(crate) struct Capture {
     pub(crate) shadow: Shadow,
     /// Room for what `unwind` copies of a stack: too much for a small one.
     copy: Copied,
+    framed: Framed,
 }
 
 impl Capture {
@@ -130,11 +134,19 @@ impl Capture {
         caller: Caller,
         depth: usize,
     ) -> u32 {
-        self.short_debt += 1;
-        if self.short_debt < RENEW_TRACES
-            && let Some(trace) = self.quick_short(rules, traces, caller, depth)
-        {
-            return trace;
+        if self.short_debt < RENEW_TRACES {
+            self.short_debt += 1;
+            let (pc, sp) = (caller.pc(), caller.slot + 8);
+            if depth == framed::FRAMES
+                && self.owns(sp)
+                && let Some(trace) = self.framed.find(pc, sp, caller.bp, self.memo_end)
+            {
+                return trace;
+            }
+            self.short_debt += QUICK_TRACE_DEBT;
+            if let Some(trace) = self.quick_short(rules, traces, caller, depth) {
+                return trace;
+            }
         }
         self.short_debt = 0;
         self.short_walk(rules, traces, caller, depth)
@@ -184,8 +196,11 @@ impl Capture {
             .fold(0_u64, |sum, (index, step)| sum.wrapping_add(share(step.pc, index)));
         let trace = traces.intern(mix(3, sum) | 1, few_frames(steps, end == End::Cut && count < depth));
         // The scratch frames lie in the shadow's struct, but a short walk leaves the shadow itself alone.
-        let Self { memos, shadow, memo_end, .. } = self;
+        let Self { memos, framed, shadow, memo_end, .. } = self;
         if trace != 0 {
+            if depth == framed::FRAMES {
+                framed.learn(rules, &shadow.steps[..count], trace);
+            }
             memos.learn(&shadow.steps[..count], trace, *memo_end);
         }
         trace
@@ -437,6 +452,8 @@ impl Capture {
     /// Forgets all walks.
     pub(crate) fn clear(&mut self) {
         self.memos.clear();
+        // SAFETY: these are our own words.
+        unsafe { Framed::clear_of(&raw mut self.framed) };
         self.shadow.clear();
     }
 
@@ -450,6 +467,7 @@ impl Capture {
         // and either is right.
         unsafe {
             Memos::clear_of(&raw mut (*this).memos);
+            Framed::clear_of(&raw mut (*this).framed);
             Shadow::clear_of(&raw mut (*this).shadow);
         }
     }

@@ -9,6 +9,7 @@
 //! # Safety
 //! The addresses given to a walk are those of the array.
 
+use super::framed;
 use super::shadow::Step;
 use super::{Caller, Capture};
 use crate::arena::Arena;
@@ -212,8 +213,8 @@ struct World {
 fn capture(stack: &[usize]) -> Box<Capture> {
     // SAFETY: a capture is plain words, and zeros are what a new thread's is.
     let mut capture: Box<Capture> = unsafe { Box::new_zeroed().assume_init() };
-    capture.stack_low = stack.as_ptr() as usize;
-    capture.stack_end = capture.stack_low + size_of_val(stack);
+    let low = stack.as_ptr() as usize;
+    capture.set_stack(low, low + size_of_val(stack));
     capture
 }
 
@@ -366,6 +367,40 @@ fn a_new_trace_is_known_by_heart_once_it_is_stored() {
     let id = remembering.full(world.rules, world.depot.to_store(), caller, DEPTH_MAX);
     assert_ne!(id, 0);
     assert_eq!(remembering.shadow.last_trace, id);
+}
+
+#[test]
+fn a_short_trace_with_frame_pointers_is_known_at_every_depth() {
+    let world = world();
+    let program = Program {
+        base: 0x10_0000 * 30_001,
+        functions: core::array::from_fn(|_| Function { style: Style::Framed, words: [2; SITES] }),
+    };
+    program.teach(world.rules);
+    let mut stack = vec![0usize; WORDS];
+    let mut remembering = capture(&stack);
+    let end = remembering.stack_end - 16;
+    let main = Frame { function: 0, cfa: WORDS - 8, sp: 0, bp: 0, callers_bp: 0, return_pc: 0 };
+    let mut run =
+        Run { program: &program, stack: &mut stack, frames: vec![main], random: Random(1), more: None };
+    let mut known = Vec::new();
+    let mut last = (0, 0, 0);
+    for way in [&[1, 2, 3, 4][..], &[5, 1, 2, 3, 4], &[5, 5, 1, 2, 3, 4]] {
+        way.iter().for_each(|function| run.call(*function, 0));
+        let sp = run.prepare_call(0);
+        let caller = Caller { slot: run.address(sp - 1), bp: run.top().bp };
+        let found = remembering.framed.find(caller.pc(), caller.slot + 8, caller.bp, end);
+        let id = remembering.short(world.rules, world.depot.to_store(), caller, framed::FRAMES);
+        assert_eq!(&world.depot.trace(id).pcs[..], run.truth(caller.pc(), framed::FRAMES));
+        known.push((found, id));
+        last = (caller.pc(), caller.slot + 8, caller.bp);
+        way.iter().for_each(|_| run.leave());
+    }
+    let id = known[0].1;
+    assert_eq!(known, [(None, id), (Some(id), id), (Some(id), id)]);
+    assert_eq!(remembering.framed.find(last.0, last.1, last.2, end), Some(id));
+    remembering.clear();
+    assert_eq!(remembering.framed.find(last.0, last.1, last.2, end), None);
 }
 
 #[test]
