@@ -191,11 +191,21 @@ unsafe fn clear_quickly(block: usize, bytes: usize) {
         if bytes <= 64 {
             return;
         }
-        let mut at = 32;
-        while at < len - 32 {
-            arch::clear_16(block + at);
-            at += 16;
+        arch::clear_16(block + 32);
+        arch::clear_16(block + 48);
+        arch::clear_16(block + len - 64);
+        arch::clear_16(block + len - 48);
+        if bytes <= 128 {
+            return;
         }
+        arch::clear_16(block + 64);
+        arch::clear_16(block + 80);
+        arch::clear_16(block + 96);
+        arch::clear_16(block + 112);
+        arch::clear_16(block + len - 128);
+        arch::clear_16(block + len - 112);
+        arch::clear_16(block + len - 96);
+        arch::clear_16(block + len - 80);
     }
 }
 

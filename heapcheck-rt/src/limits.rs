@@ -31,13 +31,13 @@ pub const SHORT_MAX: usize = 8;
 /// Frames of a quick walk at most: stepping through more of them costs more than keeping the shadow up to date.
 pub const QUICK_FRAMES: usize = 24;
 
-/// Frames that quick walks may step through until the shadow follows. A place that allocates again and again is then soon
-/// known by heart, and places that take turns do not make it change all the time.
-pub const RENEW_FRAMES: u32 = 16;
+/// Frames that quick walks may step through until the shadow follows, where no place allocates twice in a row: places that
+/// take turns do not make it change all the time.
+pub const RENEW_FRAMES: u32 = 64;
 
 /// The same for the memos, in traces that were found by their program counters. One for which each frame was looked up is as
 /// many more.
-pub const RENEW_TRACES: u32 = 32;
+pub const RENEW_TRACES: u32 = 256;
 pub const QUICK_TRACE_DEBT: u32 = 3;
 
 /// Call sites that a thread remembers for short traces; direct mapped.

@@ -6,8 +6,8 @@
 //! Both step by unwind rules (`unwind`), never by guesses, and therefore through code without frame pointers.
 //!
 //! Most walks are *quick*: they step by the two common kinds of rules, keep a running sum of the program counters and
-//! nothing else, and the depot knows the trace by that sum. Only when a frame is unusual, or quick walks have added up, is a
-//! walk noted in the shadow or the memo.
+//! nothing else, and the depot knows the trace by that sum. Only when a frame is unusual, a place allocates twice in a row,
+//! or quick walks have added up, is a walk noted in the shadow or the memo.
 //!
 //! On a stack that is not the thread's own (a coroutine, a signal's alternate stack) neither memory is used, because
 //! such a stack may have been unmapped since: there every walk is made in full, through reads that cannot fault.
@@ -66,6 +66,21 @@ fn few_frames(
     Frames { len: steps.len(), cut, pcs: steps.iter().map(|step| step.pc), outer_hash: |_| 0 }
 }
 
+/// A place that allocates, as one word: a call site at some depth of the stack. Zero is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(usize);
+
+impl Place {
+    const NONE: Self = Self(0);
+
+    /// Whether `pc` and `sp` are this place once more; takes them for the next time.
+    #[inline(always)]
+    fn comes_again(&mut self, pc: usize, sp: usize) -> bool {
+        let place = Self(pc ^ sp.rotate_left(32));
+        core::mem::replace(self, place) == place
+    }
+}
+
 /// How a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -92,6 +107,9 @@ pub(crate) struct Capture {
     /// Frames that quick walks have stepped through since the memos and the shadow were renewed.
     short_debt: u32,
     full_debt: u32,
+    /// The last places that were not known by heart.
+    short_missed: Place,
+    full_missed: Place,
     pub(crate) shadow: Shadow,
     /// Room for what `unwind` copies of a stack: too much for a small one.
     copy: Copied,
@@ -134,9 +152,9 @@ impl Capture {
         caller: Caller,
         depth: usize,
     ) -> u32 {
-        if self.short_debt < RENEW_TRACES {
+        let (pc, sp) = (caller.pc(), caller.slot + 8);
+        if !self.short_missed.comes_again(pc, sp) && self.short_debt < RENEW_TRACES {
             self.short_debt += 1;
-            let (pc, sp) = (caller.pc(), caller.slot + 8);
             if depth == framed::FRAMES
                 && self.owns(sp)
                 && let Some(trace) = self.framed.find(pc, sp, caller.bp, self.memo_end)
@@ -224,6 +242,7 @@ impl Capture {
             && joined == self.shadow.len
             && self.shadow.last_trace != 0
         {
+            self.full_missed = Place::NONE;
             return self.shadow.last_trace;
         }
         self.full_anew(rules, traces, at, depth)
@@ -237,7 +256,8 @@ impl Capture {
         at: Registers,
         depth: usize,
     ) -> u32 {
-        if self.full_debt < RENEW_FRAMES
+        if !self.full_missed.comes_again(at.pc, at.sp)
+            && self.full_debt < RENEW_FRAMES
             && let Some(trace) = self.quick_full(rules, traces, at, depth)
         {
             return trace;
@@ -259,7 +279,10 @@ impl Capture {
         let mut at = at;
         let mut sum = 0_u64;
         for count in 0..QUICK_FRAMES {
-            if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, count) {
+            // The first frame was looked for before.
+            if (count > 0 || self.shadow.last_trace == 0)
+                && let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, count)
+            {
                 self.full_debt += count as u32;
                 let hash = self.shadow.hash_with(joined, count, sum, depth)? | 1;
                 let trace = traces.intern(hash, self.shadow.frames_with(joined, count));

@@ -140,6 +140,15 @@ impl Root {
     }
 }
 
+/// Places by stack pointers, which are multiples of sixteen: as many as some kilobytes of stack have.
+const PLACES: usize = 512;
+const _: () = assert!(SHADOW_FRAMES - 1 <= u8::MAX as usize);
+
+#[inline(always)]
+fn place_of(sp: usize) -> usize {
+    sp / 16 % PLACES
+}
+
 /// A word that no program counter equals: the proof of a frame that must never be taken on trust.
 static NEVER: [usize; 2] = [0; 2];
 
@@ -150,8 +159,8 @@ pub(crate) struct Shadow {
     pub(crate) len: usize,
     /// Frames that are known to be unchanged, from 0 on, during the walk under way.
     trusted: usize,
-    /// Where to look for the next common frame: frames from here on are further in than the walk.
-    cursor: usize,
+    /// Frames from here on are not joined.
+    bound: usize,
     /// Whether frames further out than frame 0 are missing.
     pub(crate) cut: bool,
     /// Whether they are missing for want of room, so that a new walk would find them.
@@ -172,6 +181,9 @@ pub(crate) struct Shadow {
     /// The same, where the words lie side by side, as they do in code with frame pointers: compared at once.
     pairs: [Pair; SHADOW_FRAMES],
     frames: [Frame; SHADOW_FRAMES],
+    /// Which frame has a stack pointer, if there is one: the last that was put there. One whose place another took is not
+    /// joined.
+    places: [u8; PLACES],
     /// Of each frame and all outer ones, see [`Shadow::hash`].
     hashes: [u64; SHADOW_FRAMES],
     pub(crate) steps: [Step; SHADOW_FRAMES],
@@ -181,7 +193,7 @@ impl Shadow {
     /// Begins a walk.
     #[inline(always)]
     pub(crate) fn begin(&mut self) {
-        self.cursor = self.len;
+        self.bound = self.len;
         self.trusted = 0;
     }
 
@@ -189,25 +201,22 @@ impl Shadow {
     /// this one. The walk has taken `count` frames so far.
     #[inline(always)]
     pub(crate) fn join(&mut self, pc: usize, sp: usize, bp: usize, count: usize) -> Option<usize> {
-        while self.cursor > 0 && self.frames[self.cursor - 1].sp < sp {
-            self.cursor -= 1;
-        }
-        let index = self.cursor.wrapping_sub(1);
-        if self.cursor == 0 || self.frames[index].sp != sp || self.frames[index].pc != pc {
-            return None;
-        }
-        if (self.frames[index].bp ^ bp) & self.frames[index].bp_mask != 0 {
+        let index = usize::from(self.places[place_of(sp)]);
+        let Frame { sp: its_sp, pc: its_pc, bp: its_bp, bp_mask } = self.frames[index];
+        // One decision: where the frame differs, and whether it does, no processor can guess.
+        let differs = (its_sp ^ sp) | (its_pc ^ pc) | ((its_bp ^ bp) & bp_mask);
+        if differs | usize::from(index >= self.bound) != 0 {
             return None;
         }
         // Fewer frames than a trace may have, where the stack has more: the rest of the walk is made anew.
-        if self.more && self.cursor + count < DEPTH_MAX {
-            self.cursor = 0;
+        if self.more && index + 1 + count < DEPTH_MAX {
+            self.bound = 0;
             return None;
         }
         if self.trusted <= index && !self.trust(index) {
             return None;
         }
-        Some(self.cursor)
+        Some(index + 1)
     }
 
     /// Checks the frames outside of `index`. When some have changed, only those outside of them are left to join.
@@ -239,7 +248,7 @@ impl Shadow {
         let from = index.saturating_sub(DEPTH_MAX);
         let changed = self.proofs[from..index].iter().position(|proof| proof.differs() != 0);
         let kept = if from > 0 { 0 } else { changed.unwrap_or(0) };
-        self.cursor = kept;
+        self.bound = kept;
         self.trusted = kept;
     }
 
@@ -280,6 +289,7 @@ impl Shadow {
             self.frames[index] =
                 Frame { sp: step.sp | usize::from(step.interrupted), pc: step.pc, bp: step.bp, bp_mask };
             self.hashes[index] = hash;
+            self.places[place_of(step.sp)] = index as u8;
             index += 1;
         }
         self.len = index;
@@ -323,6 +333,9 @@ impl Shadow {
         self.pairs.copy_within(first..joined, 0);
         self.frames.copy_within(first..joined, 0);
         self.hashes.copy_within(first..joined, 0);
+        for (index, frame) in self.frames[..kept].iter().enumerate() {
+            self.places[place_of(frame.sp)] = index as u8;
+        }
         self.cut = true;
         self.more = true;
         self.settled = 0;

@@ -428,13 +428,14 @@ fn a_frame_that_is_reached_by_a_guess_is_not_taken_on_trust() {
 
 #[test]
 fn an_interrupted_frame_is_never_joined() {
-    let stack = [0x5000_usize, 0x5010, 0x5020];
-    let mut capture = capture(&stack);
+    // Sixteen bytes apart at least, as frames are.
+    let stack = [[0x5000_usize, 0], [0x5010, 0], [0x5020, 0]];
+    let mut capture = capture(stack.as_flattened());
     let shadow = &mut capture.shadow;
-    let slot = |index: usize| stack.as_ptr() as usize + 8 * index;
+    let slot = |index: usize| stack.as_ptr() as usize + 16 * index;
     for (index, step) in shadow.steps[..3].iter_mut().enumerate() {
         *step = Step {
-            pc: stack[index],
+            pc: stack[index][0],
             sp: slot(index) + 8,
             bp: 0,
             pc_slot: slot(index),
@@ -447,12 +448,12 @@ fn an_interrupted_frame_is_never_joined() {
     shadow.finish(0, 3, false);
     for (index, joined) in [Some(3), None, Some(1)].into_iter().enumerate() {
         shadow.begin();
-        assert_eq!(shadow.join(stack[index], slot(index) + 8, 0, 0), joined);
+        assert_eq!(shadow.join(stack[index][0], slot(index) + 8, 0, 0), joined);
     }
     // The frame that the interrupted one lies on was reached by it; what it was reached by now is what counts.
     shadow.reached_through(1, super::shadow::never_trusted(), 0);
     shadow.begin();
-    assert_eq!(shadow.join(stack[0], slot(0) + 8, 0, 0), None);
+    assert_eq!(shadow.join(stack[0][0], slot(0) + 8, 0, 0), None);
 }
 
 #[test]
