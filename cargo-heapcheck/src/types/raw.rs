@@ -3,10 +3,10 @@
 //! what that is for.
 //!
 //! Two of them are believed. A function that returns one pointer, to something that is as large as the block, has made
-//! that: `fn new() -> Box<Block<T>>`. And a method of a type, or what returns one, has made what the only raw pointer in the type leads to, when
-//! it moves the block as it grows, when a function on the way returns such a pointer, or when the pointer is to what the
-//! type is generic over: `SmallVec<[T; 4]>::grow`, `ThinVec<T>`, a chunk of an arena. Whatever else asks for memory by hand
-//! may do so for anybody.
+//! that: `fn new() -> Box<Block<T>>`. And a method of a type, or what returns one, has made what the only raw pointer in the
+//! type leads to, when it moves the block as it grows, when a function on the way returns such a pointer, or when the
+//! pointer is to what the type is generic over: `SmallVec<[T; 4]>::grow`, `ThinVec<T>`, a chunk of an arena. Whatever else
+//! asks for memory by hand may do so for anybody.
 
 use std::rc::Rc;
 

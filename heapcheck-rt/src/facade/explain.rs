@@ -302,8 +302,12 @@ app::tests::leaks  src/lib.rs:12\n       (2 frames of the standard library)\n";
         let frames = frames_of(&stack);
         let own =
             frames.iter().find(|frame| frame.function.contains("this_function_is_found")).expect("own frame");
-        assert!(own.file.as_ref().is_some_and(|file| file.ends_with("facade/explain.rs")), "{own:?}");
-        assert!(own.line > 0 && frames.iter().all(|frame| !frame.function.contains(RUST_BEGINS)));
+        // An optimised build has no line tables unless it is told to.
+        if cfg!(debug_assertions) || own.file.is_some() {
+            assert!(own.file.as_ref().is_some_and(|file| file.ends_with("facade/explain.rs")), "{own:?}");
+            assert!(own.line > 0, "{own:?}");
+        }
+        assert!(frames.iter().all(|frame| !frame.function.contains(RUST_BEGINS)));
     }
 
     #[test]
