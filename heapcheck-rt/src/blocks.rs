@@ -513,3 +513,23 @@ pub(crate) fn live_slot(address: usize) -> Option<Slot> {
 pub(crate) fn size_of_block(address: usize) -> Option<usize> {
     live_slot(address).and_then(|slot| SPANS.meta(slot.id).live_size())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ALIGN, CLEAR_INLINE, clear_quickly};
+
+    const UNITS: usize = 2 + CLEAR_INLINE / ALIGN;
+
+    #[test]
+    fn a_small_block_is_cleared_and_nothing_beside_it() {
+        for bytes in 0..=CLEAR_INLINE {
+            let mut units = [u128::MAX; UNITS];
+            let cleared = bytes.max(1).div_ceil(ALIGN);
+            // SAFETY: the units behind the first are aligned, and more than are cleared.
+            unsafe { clear_quickly(units[1..].as_mut_ptr() as usize, bytes) };
+            let expected: [u128; UNITS] =
+                core::array::from_fn(|index| if (1..=cleared).contains(&index) { 0 } else { u128::MAX });
+            assert_eq!(units, expected, "{bytes} bytes");
+        }
+    }
+}
