@@ -293,6 +293,8 @@ impl Shadow {
             index += 1;
         }
         self.len = index;
+        // A walk that a signal handler's has interrupted knows another shadow: it joins none of its frames.
+        self.bound = 0;
     }
 
     /// The joined frame may have been reached through another callee, which saved its frame pointer elsewhere, or which

@@ -457,6 +457,35 @@ fn an_interrupted_frame_is_never_joined() {
 }
 
 #[test]
+fn a_walk_that_another_one_interrupts_joins_no_frame_that_is_gone() {
+    // A signal handler allocates in the middle of a walk, whose inner frames are no longer in the shadow after that.
+    let stack = [[0x5000_usize, 0], [0x5010, 0], [0x5020, 0]];
+    let mut capture = capture(stack.as_flattened());
+    let shadow = &mut capture.shadow;
+    let slot = |index: usize| stack.as_ptr() as usize + 16 * index;
+    let step = |index: usize| Step {
+        pc: stack[index][0],
+        sp: slot(index) + 8,
+        bp: 0,
+        pc_slot: slot(index),
+        bp_slot: 0,
+        uses_bp: false,
+        keeps_bp: true,
+        interrupted: false,
+    };
+    (0..3).for_each(|index| shadow.steps[index] = step(index));
+    shadow.finish(0, 3, false);
+    shadow.begin();
+    shadow.begin();
+    shadow.steps[0] = step(2);
+    shadow.finish(0, 1, false);
+    assert_eq!(shadow.join(stack[0][0], slot(0) + 8, 0, 0), None);
+    shadow.begin();
+    assert_eq!(shadow.join(stack[2][0], slot(2) + 8, 0, 0), Some(1));
+    assert_eq!(shadow.join(stack[0][0], slot(0) + 8, 0, 0), None);
+}
+
+#[test]
 fn a_walk_that_remembers_finds_what_was_called() {
     let world = world();
     let captured: usize = (0..400).map(|seed| check(&world, seed, 4_000, false)).sum();
