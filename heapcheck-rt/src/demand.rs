@@ -10,7 +10,7 @@
 use crate::options::Options;
 use crate::record::Moment;
 use crate::state::{CONFIG, DEMANDS, phase, ACTIVE};
-use crate::sys;
+use crate::{start, sys};
 use core::sync::atomic::Ordering::{AcqRel, Acquire};
 
 /// Installs the handler and starts the thread, when the option is set.
@@ -38,6 +38,8 @@ extern "C" fn on_signal(_: i32, _: usize, _: usize) {
 }
 
 extern "C" fn serve(_: usize) -> usize {
+    // So that its stack is known: what a check has left there, a copy of registers say, must keep nothing alive later.
+    let _ = start::attach();
     let mut served = 0;
     loop {
         let demands = DEMANDS.load(Acquire);
