@@ -14,11 +14,12 @@ use crate::fault;
 use crate::classes::{REQUEST_MAX, SIZES, aligned_class_of, class_of};
 use crate::heap::meta::Meta;
 use crate::heap::span::Span;
+use crate::lately::Freed;
 use crate::limits::{BLOCK_MAX, CLEAR_INLINE, REFILL_STACK_BYTES};
 use crate::scope;
 use crate::space::{BlockId, OutOfMemory, Slot};
 use crate::start::{self, out_of_memory};
-use crate::state::{BUSY, DEPOT, METERED, PAGES, SCOPES, SETTINGS, SPANS, STACKS_OFF, STACKS_SHORT, STORE};
+use crate::state::{BUSY, DEPOT, LATELY, METERED, PAGES, SCOPES, SETTINGS, SPANS, STACKS_OFF, STACKS_SHORT, STORE};
 use crate::putoff::take_back_put_off;
 use crate::thread::Thread;
 use crate::traces::{free_trace_of, storing, trace_of};
@@ -365,6 +366,7 @@ fn release_large(address: usize, caller: Caller) {
     let meta = SPANS.meta(slot.id);
     count_free(thread, meta);
     let trace = free_trace_of(thread, caller);
+    LATELY.add(Freed { address, alloc_trace: meta.trace(), free_trace: trace, free_pc: caller.pc() });
     meta.set_freed(caller.pc(), trace);
     if thread.free_stacks & BUSY != 0 {
         return thread.put_off(address);

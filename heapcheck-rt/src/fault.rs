@@ -6,7 +6,7 @@ use crate::depot::Traces;
 use crate::emit;
 use crate::heap::span::Spans;
 use crate::record::{Fault, FaultKind};
-use crate::state::{RULES, SETTINGS, SPANS};
+use crate::state::{LATELY, RULES, SETTINGS, SPANS};
 use crate::thread::Thread;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -32,7 +32,7 @@ fn explain<const S: bool>(spans: &Spans, traces: Traces<'_, S>, address: usize, 
     if !spans.covers(address) {
         return;
     }
-    let Some(slot) = spans.slot_of(address) else { return };
+    let Some(slot) = spans.slot_of(address) else { return explain_large(traces, address, fault) };
     let meta = spans.meta(slot.id);
     fault.alloc_trace = meta.trace();
     if let Some(live) = meta.live() {
@@ -42,7 +42,19 @@ fn explain<const S: bool>(spans: &Spans, traces: Traces<'_, S>, address: usize, 
         && slot.base == address
     {
         fault.kind = FaultKind::DoubleFree;
-        // Without a trace of the first free, its caller is all that is known.
-        fault.first_free_trace = if trace != 0 { trace } else { traces.intern_one(pc) };
+        fault.first_free_trace = first_free(traces, pc, trace);
     }
+}
+
+/// The block was large and is free: its memory is a part of another block by now, or of none.
+fn explain_large<const S: bool>(traces: Traces<'_, S>, address: usize, fault: &mut Fault) {
+    let Some(freed) = LATELY.find(address) else { return };
+    fault.kind = FaultKind::DoubleFree;
+    fault.alloc_trace = freed.alloc_trace;
+    fault.first_free_trace = first_free(traces, freed.free_pc, freed.free_trace);
+}
+
+/// Without a trace of the first free, its caller is all that is known.
+fn first_free<const S: bool>(traces: Traces<'_, S>, pc: usize, trace: u32) -> u32 {
+    if trace != 0 { trace } else { traces.intern_one(pc) }
 }

@@ -187,6 +187,8 @@ mod table;
 #[cfg(test)]
 mod index;
 #[cfg(test)]
+mod lately;
+#[cfg(test)]
 mod depot;
 #[cfg(test)]
 mod unwind;

@@ -78,6 +78,9 @@ pub const RETAIN_RUN_BYTES: usize = 1 << 20;
 /// searched one by one. One that comes back to its place counts once.
 pub const CLOSED_MAX: usize = 256;
 
+/// Large blocks that are remembered after they were freed, for a second free: that mostly follows soon.
+pub const LATELY_MAX: usize = 64;
+
 /// Blocks kept of the way from a root to a block. Real ones have a few; of a long list both ends say what it is.
 pub const WAY_BLOCKS: usize = 64;
 

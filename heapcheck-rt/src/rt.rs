@@ -39,6 +39,7 @@ mod region;
 mod arena;
 mod table;
 mod index;
+mod lately;
 mod depot;
 mod unwind;
 mod heap;
