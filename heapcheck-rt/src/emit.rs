@@ -21,6 +21,7 @@ use crate::loaded;
 use crate::modules::Modules;
 use crate::options::{Mode, Options, Report, Stacks};
 use crate::plain::{self, Checked, Facts, Frame};
+use crate::process;
 use crate::record::{
     self, Begin, Block, Check, Edge, End, Fault, InUse, Leak, LeakKind, Module, Moment, Note, NoteKind, Outcome, Paused,
     Scope, StopWay, Thread as ThreadItem, Trace, Writer,
@@ -494,6 +495,10 @@ pub(crate) fn report(
 ) {
     if options.report != Report::Plain {
         return;
+    }
+    let is_the_end = matches!(request.moment, Moment::BeforeDestructors | Moment::AfterDestructors);
+    if is_the_end && findings.totals.leaked_blocks > 0 {
+        process::flush_output();
     }
     plain::order(findings.leaks.as_mut_slice());
     let (mut file, mut printer);

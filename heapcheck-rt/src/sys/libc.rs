@@ -47,6 +47,8 @@ unsafe extern "C" {
     pub(crate) fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     pub(crate) fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
     pub(crate) fn fflush(stream: *mut c_void) -> c_int;
+    pub(crate) fn ftrylockfile(stream: *mut c_void) -> c_int;
+    pub(crate) fn funlockfile(stream: *mut c_void);
     pub(crate) fn __errno_location() -> *mut c_int;
     pub(crate) fn __cxa_atexit(f: extern "C" fn(*mut c_void), arg: *mut c_void, dso: *mut c_void) -> c_int;
     pub(crate) fn pthread_atfork(
