@@ -128,7 +128,7 @@ fn disable() {
 fn enable() {
     let Some(thread) = current() else { return };
     if thread.disabled == 0 {
-        let _ = sys::write_all(2, b"heapcheck: __lsan_enable without __lsan_disable before it\n");
+        let _ = sys::write_all(2, b"heapcheck: leak checking was enabled without having been disabled before\n");
         return;
     }
     set_disabled(thread, thread.disabled - 1);

@@ -48,7 +48,7 @@ pub(super) fn key_of(pc: usize, sp: usize, bp: usize, end: usize) -> usize {
     if bp > sp && bp < end {
         // SAFETY: both words above `bp` lie on the thread's own stack, above its stack pointer; `end` is two words
         // below the stack's end.
-        place ^= unsafe { (bp as *const usize).add(1).read_volatile() }.rotate_left(24);
+        place ^= unsafe { (bp as *const usize).add(1).read_unaligned() }.rotate_left(24);
     }
     place.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ sp
 }

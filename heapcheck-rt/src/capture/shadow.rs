@@ -356,12 +356,15 @@ impl Shadow {
     /// so that the outer part can be taken off the hash of all.
     #[inline(always)]
     pub(crate) fn hash(&self, depth: usize) -> u64 {
-        let depth = depth.min(self.len).min(DEPTH_MAX);
-        let outer = match self.len - depth {
+        let len = self.len;
+        // Another thread may just have made this one forget everything.
+        let Some(last) = len.checked_sub(1) else { return 0 };
+        let depth = depth.min(len).min(DEPTH_MAX);
+        let outer = match len - depth {
             0 => self.outside,
             frames => self.hashes[frames - 1],
         };
-        let all = self.hashes[self.len - 1];
+        let all = self.hashes[last];
         mix(if self.is_cut(depth) { 2 } else { 1 }, all.wrapping_sub(outer.wrapping_mul(POWERS[depth])))
     }
 

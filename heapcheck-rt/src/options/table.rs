@@ -170,7 +170,7 @@ pub static TABLE: &[Row] = &[
         "print_suppressions",
         switch(|o, on| o.print_suppressions = on),
         "1",
-        "Prints which suppressions matched.",
+        "Tells how much suppressions have excused, where something leaked.",
     ),
     lsan(
         "log_path",
