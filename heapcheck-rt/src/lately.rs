@@ -18,10 +18,12 @@ pub(crate) struct Freed {
     pub(crate) free_pc: usize,
 }
 
-/// One of them; its address is 0 while it changes.
+/// One of them.
 #[derive(Debug)]
 struct Slot {
-    address: AtomicUsize,
+    /// All bits of the address turned, because what lies there next is not to be held by it where the runtime is a part of the
+    /// program, whose memory is scanned. 0 while the rest changes.
+    turned_address: AtomicUsize,
     alloc_trace: AtomicU32,
     free_trace: AtomicU32,
     free_pc: AtomicUsize,
@@ -40,7 +42,7 @@ impl Lately {
             next: AtomicUsize::new(0),
             slots: [const {
                 Slot {
-                    address: AtomicUsize::new(0),
+                    turned_address: AtomicUsize::new(0),
                     alloc_trace: AtomicU32::new(0),
                     free_trace: AtomicU32::new(0),
                     free_pc: AtomicUsize::new(0),
@@ -51,18 +53,18 @@ impl Lately {
 
     pub(crate) fn add(&self, freed: Freed) {
         let slot = &self.slots[self.next.fetch_add(1, Relaxed) % LATELY_MAX];
-        slot.address.store(0, Release);
+        slot.turned_address.store(0, Release);
         slot.alloc_trace.store(freed.alloc_trace, Relaxed);
         slot.free_trace.store(freed.free_trace, Relaxed);
         slot.free_pc.store(freed.free_pc, Relaxed);
-        slot.address.store(freed.address, Release);
+        slot.turned_address.store(!freed.address, Release);
     }
 
     /// The last block that was freed at `address`.
     pub(crate) fn find(&self, address: usize) -> Option<Freed> {
         let next = self.next.load(Acquire);
         let mut latest_first = (1..=LATELY_MAX).map(|back| &self.slots[next.wrapping_sub(back) % LATELY_MAX]);
-        latest_first.find(|slot| slot.address.load(Acquire) == address).map(|slot| Freed {
+        latest_first.find(|slot| slot.turned_address.load(Acquire) == !address).map(|slot| Freed {
             address,
             alloc_trace: slot.alloc_trace.load(Relaxed),
             free_trace: slot.free_trace.load(Relaxed),
