@@ -19,9 +19,9 @@ use crate::closed::File;
 use crate::contents::{Chunk, Keeper};
 use crate::loaded;
 use crate::modules::Modules;
+use crate::output;
 use crate::options::{Mode, Options, Report, Stacks};
 use crate::plain::{self, Checked, Facts, Frame};
-use crate::process;
 use crate::record::{
     self, Begin, Block, Check, Edge, End, Fault, InUse, Leak, LeakKind, Module, Moment, Note, NoteKind, Outcome, Paused,
     Scope, StopWay, Thread as ThreadItem, Trace, Writer,
@@ -498,7 +498,7 @@ pub(crate) fn report(
     }
     let is_the_end = matches!(request.moment, Moment::BeforeDestructors | Moment::AfterDestructors);
     if is_the_end && findings.totals.leaked_blocks > 0 {
-        process::flush_output();
+        output::flush();
     }
     plain::order(findings.leaks.as_mut_slice());
     let (mut file, mut printer);

@@ -29,7 +29,6 @@ use core::ffi::c_void;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 weak_symbol!(on_exit_symbol = "on_exit");
-weak_symbol!(stdout_symbol = "stdout");
 
 /// Registers the handler that runs after all others.
 pub(crate) fn register_last_handler() {
@@ -215,23 +214,6 @@ fn no_check_reason() -> &'static str {
         "the program's __lsan_is_turned_off says so"
     } else {
         "an option turns the check at exit off"
-    }
-}
-
-/// Lets libc write what the program has printed, so that a report at the end of the process comes behind it. Not on the way of
-/// `quick_exit`, which does not do so, nor while another thread has the stream.
-pub(crate) fn flush_output() {
-    let stdout = stdout_symbol() as *const *mut c_void;
-    if stdout.is_null() || !EXITING.load(Relaxed) {
-        return;
-    }
-    // SAFETY: the symbol is a variable of this type, and the functions take what it has, if anything.
-    unsafe {
-        let stream = stdout.read();
-        if !stream.is_null() && libc::ftrylockfile(stream) == 0 {
-            libc::fflush(stream);
-            libc::funlockfile(stream);
-        }
     }
 }
 

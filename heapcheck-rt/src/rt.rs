@@ -74,6 +74,7 @@ mod starts;
 mod tenancy;
 mod request;
 mod tell;
+mod output;
 mod emit;
 mod who;
 mod locals;
