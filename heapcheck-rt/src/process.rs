@@ -21,12 +21,12 @@ use crate::inspect::check;
 use crate::request::Request;
 use crate::options::{Mode, Options, Report};
 use crate::record::{Moment, NoteKind, Outcome};
-use crate::state::{ACTIVE, CONFIG, DEPOT, VERDICT, DONE, EXITING, MAIN, SCOPES, SETTINGS, STATUS, THREADS, enter, phase};
+use crate::state::{ACTIVE, CONFIG, DEPOT, VERDICT, DONE, ENDER, EXITING, MAIN, NEVER, SCOPES, SETTINGS, STATUS, THREADS, enter, phase};
 use crate::sys::{self, libc};
 use crate::thread::Thread;
 use crate::{fork, start, verify};
 use core::ffi::c_void;
-use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 weak_symbol!(on_exit_symbol = "on_exit");
 
@@ -73,9 +73,28 @@ extern "C-unwind" fn around_main(count: i32, arguments: usize, environment: usiz
     let main = unsafe { core::mem::transmute::<usize, Main>(MAIN.load(Relaxed)) };
     Thread::note_root(around_main as *const () as usize);
     let status = main(count, arguments, environment);
+    while ends_elsewhere() {
+        // A wait in `main` may have come back only because the check stopped it. Who has called `exit` says the status.
+        sys::futex_wait(&NEVER, 0, 0);
+    }
     STATUS.store(status, Relaxed);
     before_destructors(arch::stack_pointer());
     status
+}
+
+fn this_thread() -> u64 {
+    (sys::process_id() as u64) << 32 | sys::thread_id() as u64
+}
+
+/// Notes that this thread ends the process, unless another one does so already.
+fn begin_to_end() {
+    let _ = ENDER.compare_exchange(0, this_thread(), AcqRel, Relaxed);
+}
+
+/// Whether another thread of this process has begun to end it.
+fn ends_elsewhere() -> bool {
+    let (ender, this) = (ENDER.load(Acquire), this_thread());
+    ender >> 32 == this >> 32 && ender != this
 }
 
 /// The check of the modes that look before exit handlers and destructors run. Nothing of the program lives below `sp` on the
@@ -265,12 +284,14 @@ type Exit = unsafe extern "C-unwind" fn(i32) -> !;
 exported! { wrapped "C-unwind"
     fn exit(status: i32) -> ! {
         STATUS.store(status, Relaxed);
+        begin_to_end();
         before_destructors(0);
         // SAFETY: the symbol has this type.
         unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"exit"))(status) }
     }
     fn quick_exit(status: i32) -> ! {
         let mut changed = status;
+        begin_to_end();
         if let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) {
             if checks_at_exit(options) && options.after_destructors {
                 run(options, Moment::BeforeDestructors);
