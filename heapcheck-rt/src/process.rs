@@ -86,15 +86,17 @@ fn this_thread() -> u64 {
     (sys::process_id() as u64) << 32 | sys::thread_id() as u64
 }
 
-/// Notes that this thread ends the process, unless another one does so already.
+/// Notes that this thread ends the process, unless another one does so already. A process that is left alone ends as it would.
 fn begin_to_end() {
-    let _ = ENDER.compare_exchange(0, this_thread(), AcqRel, Relaxed);
+    if phase() == ACTIVE {
+        let _ = ENDER.compare_exchange(0, this_thread(), AcqRel, Relaxed);
+    }
 }
 
 /// Whether another thread of this process has begun to end it.
 fn ends_elsewhere() -> bool {
-    let (ender, this) = (ENDER.load(Acquire), this_thread());
-    ender >> 32 == this >> 32 && ender != this
+    let ender = ENDER.load(Acquire);
+    ender != 0 && ender >> 32 == this_thread() >> 32 && ender != this_thread()
 }
 
 /// The check of the modes that look before exit handlers and destructors run. Nothing of the program lives below `sp` on the
