@@ -14,19 +14,20 @@
 //! # Safety
 //! The real functions are called with the arguments that the program gave them.
 
-use crate::arch::{self, weak_symbol};
+use crate::arch::weak_symbol;
 use crate::emit::Recorder;
+use crate::ending::Place;
 use crate::exports::exported;
 use crate::inspect::check;
 use crate::request::Request;
 use crate::options::{Mode, Options, Report};
 use crate::record::{Moment, NoteKind, Outcome};
-use crate::state::{ACTIVE, CONFIG, DEPOT, VERDICT, DONE, ENDER, EXITING, MAIN, NEVER, SCOPES, SETTINGS, STATUS, THREADS, enter, phase};
+use crate::state::{ACTIVE, CONFIG, DEPOT, VERDICT, DONE, ENDING, EXITING, MAIN, SCOPES, SETTINGS, STATUS, THREADS, enter, phase};
 use crate::sys::{self, libc};
 use crate::thread::Thread;
 use crate::{fork, start, verify};
 use core::ffi::c_void;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 weak_symbol!(on_exit_symbol = "on_exit");
 
@@ -73,46 +74,35 @@ extern "C-unwind" fn around_main(count: i32, arguments: usize, environment: usiz
     let main = unsafe { core::mem::transmute::<usize, Main>(MAIN.load(Relaxed)) };
     Thread::note_root(around_main as *const () as usize);
     let status = main(count, arguments, environment);
-    while ends_elsewhere() {
-        // A wait in `main` may have come back only because the check stopped it. Who has called `exit` says the status.
-        sys::futex_wait(&NEVER, 0, 0);
-    }
+    // A wait in `main` may have come back only because the check stopped it. Who has called `exit` says the status.
+    ENDING.leave_it_to_others();
     STATUS.store(status, Relaxed);
-    before_destructors(arch::stack_pointer());
+    leave(Place::here());
+    before_destructors();
     status
 }
 
-fn this_thread() -> u64 {
-    (sys::process_id() as u64) << 32 | sys::thread_id() as u64
-}
-
-/// Notes that this thread ends the process, unless another one does so already. A process that is left alone ends as it would.
-fn begin_to_end() {
+/// This thread leaves the program at `place`. A process that is left alone ends as it would.
+#[inline(never)]
+fn leave(place: Place) {
     if phase() == ACTIVE {
-        let _ = ENDER.compare_exchange(0, this_thread(), AcqRel, Relaxed);
+        ENDING.begin(place);
     }
 }
 
-/// Whether another thread of this process has begun to end it.
-fn ends_elsewhere() -> bool {
-    let ender = ENDER.load(Acquire);
-    ender != 0 && ender >> 32 == this_thread() >> 32 && ender != this_thread()
-}
-
-/// The check of the modes that look before exit handlers and destructors run. Nothing of the program lives below `sp` on the
-/// calling thread's stack, only what it has left there; 0 when that is not known.
+/// The check of the modes that look before exit handlers and destructors run.
 #[inline(never)]
-fn before_destructors(sp: usize) {
+fn before_destructors() {
     let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
     if !EXITING.swap(true, AcqRel) {
-        check_before_destructors(options, sp);
+        check_before_destructors(options);
     }
 }
 
 #[inline(always)]
-fn check_before_destructors(options: &'static Options<'static>, sp: usize) {
+fn check_before_destructors(options: &'static Options<'static>) {
     if checks_at_exit(options) && !options.after_destructors {
-        run_above(options, Moment::BeforeDestructors, sp);
+        run_at_the_end(options, Moment::BeforeDestructors);
     } else if cfg!(heapcheck_linked) && options.mode == Some(Mode::Local) && may_check_at_exit(options) {
         look_late(options);
     }
@@ -141,15 +131,18 @@ fn may_check_at_exit(options: &Options<'_>) -> bool {
 /// Checks the whole process and answers whether that was possible.
 #[inline(always)]
 pub(crate) fn run(options: &'static Options<'static>, moment: Moment) -> Option<u64> {
-    run_above(options, moment, 0)
+    let request = Request::here(moment, options.mode.unwrap_or(Mode::Normal), 0);
+    run_request(options, &request)
 }
 
-/// The same, where nothing of the program lives below `sp`, unless that is 0.
+/// The same for a process that ends. What the program has left below the place where it was left keeps nothing alive.
 #[inline(always)]
-fn run_above(options: &'static Options<'static>, moment: Moment, sp: usize) -> Option<u64> {
+fn run_at_the_end(options: &'static Options<'static>, moment: Moment) {
     let mut request = Request::here(moment, options.mode.unwrap_or(Mode::Normal), 0);
-    request.sp = request.sp.max(sp);
-    run_request(options, &request)
+    if let Some(Place { sp, registers }) = ENDING.place() {
+        (request.sp, request.registers) = (sp, registers);
+    }
+    let _ = run_request(options, &request);
 }
 
 /// Makes a check and answers how many bytes leaked, or `None` when it was not possible.
@@ -189,11 +182,11 @@ pub(crate) extern "C" fn at_the_very_end_without_status(_: *mut c_void) {
 extern "C" fn at_the_very_end(status: i32, _: *mut c_void) {
     let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
     if checks_at_exit(options) && options.after_destructors {
-        run(options, Moment::AfterDestructors);
+        run_at_the_end(options, Moment::AfterDestructors);
     }
     if !EXITING.swap(true, AcqRel) {
         // main never ended: another thread ended the process in a way that no wrapper saw.
-        check_before_destructors(options, 0);
+        check_before_destructors(options);
     }
     enter(DONE);
     let changed = conclude(options, status);
@@ -285,20 +278,20 @@ type Exit = unsafe extern "C-unwind" fn(i32) -> !;
 
 exported! { wrapped "C-unwind"
     fn exit(status: i32) -> ! {
+        leave(Place::here());
         STATUS.store(status, Relaxed);
-        begin_to_end();
-        before_destructors(0);
+        before_destructors();
         // SAFETY: the symbol has this type.
         unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"exit"))(status) }
     }
     fn quick_exit(status: i32) -> ! {
+        leave(Place::here());
         let mut changed = status;
-        begin_to_end();
         if let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) {
             if checks_at_exit(options) && options.after_destructors {
-                run(options, Moment::BeforeDestructors);
+                run_at_the_end(options, Moment::BeforeDestructors);
             }
-            check_before_destructors(options, 0);
+            check_before_destructors(options);
             enter(DONE);
             changed = conclude(options, status);
         }

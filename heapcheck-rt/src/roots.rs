@@ -270,13 +270,15 @@ impl Collector<'_> {
         let unknown = ThreadFacts { tid, pointer: 0, stack_lo: 0, stack_hi: 0, state: ThreadState::Live };
         let facts = facts.unwrap_or(unknown);
         self.own_thread(&facts)?;
+        // The caller is in the runtime, and what lies below it are the runtime's frames.
+        let red_zone = if tid == self.world.caller.tid { 0 } else { RED_ZONE };
         let own = Span::new(facts.stack_lo, facts.stack_hi);
         let area = match facts.pointer {
             0 => Span::new(0, 0),
             pointer => self.area_of(pointer, facts.stack_hi),
         };
         let from = match sp {
-            Some(sp) if own.contains(sp) => sp.saturating_sub(RED_ZONE).max(own.start),
+            Some(sp) if own.contains(sp) => sp.saturating_sub(red_zone).max(own.start),
             _ => own.start,
         };
         let mut parts = [Span::new(0, 0); 2];
@@ -292,7 +294,7 @@ impl Collector<'_> {
         if let Some(sp) = sp
             && !own.contains(sp)
         {
-            self.add_mapping_around(sp, sp.saturating_sub(RED_ZONE), tid)?;
+            self.add_mapping_around(sp, sp.saturating_sub(red_zone), tid)?;
         }
         if facts.pointer != 0 { self.add_storage(&facts) } else { Ok(()) }
     }

@@ -20,6 +20,7 @@ use crate::record_state::RecordCell;
 use crate::verdict::Verdict;
 use crate::verified::Verified;
 use crate::depot::Depot;
+use crate::ending::Ending;
 use crate::heap::store::{Aside, Shelf, Store};
 use crate::classes::CLASSES;
 use crate::heap::pages::Pages;
@@ -83,10 +84,7 @@ pub(crate) static STATUS: AtomicI32 = AtomicI32::new(0);
 pub(crate) static PROCESS: AtomicI32 = AtomicI32::new(0);
 /// The check before destructors has begun.
 pub(crate) static EXITING: AtomicBool = AtomicBool::new(false);
-/// The thread that called `exit` or `quick_exit` first: its process and its number, or 0.
-pub(crate) static ENDER: AtomicU64 = AtomicU64::new(0);
-/// Whoever waits for it to change is not to go on.
-pub(crate) static NEVER: AtomicU32 = AtomicU32::new(0);
+pub(crate) static ENDING: Ending = Ending::new();
 /// How often a signal has asked for a check.
 pub(crate) static DEMANDS: AtomicU32 = AtomicU32::new(0);
 pub(crate) static SCOPES: Scopes = Scopes::on(&ARENA);

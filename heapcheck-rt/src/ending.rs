@@ -1,0 +1,87 @@
+#![forbid(unsafe_code)]
+//! Who ends the process, and from where.
+//!
+//! Between the place where a program gives itself up and the last handler lie frames of libc and of the runtime. They have
+//! gaps, and what the program has left there would keep its blocks alive. So the place is noted: nothing of the program
+//! lives below it on that thread's stack. An exit handler that calls `exit` once more is such a place, too, further down.
+
+use crate::arch;
+use crate::sys;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+
+/// The stack pointer and the registers that a callee keeps, where the program was left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) sp: usize,
+    pub(crate) registers: [usize; 6],
+}
+
+impl Place {
+    /// This place. Inline, so that the registers are the caller's.
+    #[inline(always)]
+    pub(crate) fn here() -> Self {
+        Self { sp: arch::stack_pointer(), registers: arch::callee_saved() }
+    }
+}
+
+/// The end of the process.
+pub(crate) struct Ending {
+    /// The thread that began to end it first: its process and its number, or 0.
+    thread: AtomicU64,
+    /// Whoever waits for it to change is not to go on.
+    never: AtomicU32,
+    /// Where that thread did; written and read by it alone. Inverted: in a static program they lie among its variables.
+    sp: AtomicUsize,
+    registers: [AtomicUsize; 6],
+}
+
+fn this_thread() -> u64 {
+    (sys::process_id() as u64) << 32 | sys::thread_id() as u64
+}
+
+impl Ending {
+    /// Nobody ends it.
+    pub(crate) const fn new() -> Self {
+        Self {
+            thread: AtomicU64::new(0),
+            never: AtomicU32::new(0),
+            sp: AtomicUsize::new(0),
+            registers: [const { AtomicUsize::new(0) }; 6],
+        }
+    }
+
+    /// Notes that this thread ends the process from `place`, unless another one does so already.
+    pub(crate) fn begin(&self, place: Place) {
+        let this = this_thread();
+        if self.thread.compare_exchange(0, this, AcqRel, Acquire).is_ok() || self.is_by(this) {
+            self.sp.store(!place.sp, Relaxed);
+            for (kept, word) in self.registers.iter().zip(place.registers) {
+                kept.store(!word, Relaxed);
+            }
+        }
+    }
+
+    /// Where this thread has begun to end the process.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.is_by(this_thread()).then(|| Place {
+            sp: !self.sp.load(Relaxed),
+            registers: core::array::from_fn(|number| !self.registers[number].load(Relaxed)),
+        })
+    }
+
+    /// Waits for ever where another thread of this process has begun to end it.
+    pub(crate) fn leave_it_to_others(&self) {
+        loop {
+            let thread = self.thread.load(Acquire);
+            if thread == 0 || thread >> 32 != this_thread() >> 32 || thread == this_thread() {
+                return;
+            }
+            sys::futex_wait(&self.never, 0, 0);
+        }
+    }
+
+    fn is_by(&self, thread: u64) -> bool {
+        self.thread.load(Acquire) == thread
+    }
+}
