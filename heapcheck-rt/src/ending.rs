@@ -1,29 +1,13 @@
 #![forbid(unsafe_code)]
 //! Who ends the process, and from where.
 //!
-//! Between the place where a program gives itself up and the last handler lie frames of libc and of the runtime. They have
-//! gaps, and what the program has left there would keep its blocks alive. So the place is noted: nothing of the program
-//! lives below it on that thread's stack. An exit handler that calls `exit` once more is such a place, too, further down.
+//! The check behind the last handler runs on top of frames of libc and of the runtime, and the place where the program was
+//! left lies above them. An exit handler that calls `exit` once more is such a place, too, further down.
 
-use crate::arch;
+use crate::place::Place;
 use crate::sys;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
-
-/// The stack pointer and the registers that a callee keeps, where the program was left.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) sp: usize,
-    pub(crate) registers: [usize; 6],
-}
-
-impl Place {
-    /// This place. Inline, so that the registers are the caller's.
-    #[inline(always)]
-    pub(crate) fn here() -> Self {
-        Self { sp: arch::stack_pointer(), registers: arch::callee_saved() }
-    }
-}
 
 /// The end of the process.
 pub(crate) struct Ending {
@@ -52,7 +36,7 @@ impl Ending {
     }
 
     /// Notes that this thread ends the process from `place`, unless another one does so already.
-    pub(crate) fn begin(&self, place: Place) {
+    pub(crate) fn begin(&self, place: &Place) {
         let this = this_thread();
         if self.thread.compare_exchange(0, this, AcqRel, Acquire).is_ok() || self.is_by(this) {
             self.sp.store(!place.sp, Relaxed);

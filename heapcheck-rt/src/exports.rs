@@ -79,6 +79,49 @@ macro_rules! entry {
 }
 pub(crate) use entry;
 
+/// Exports `$name`, which hands `$body` in `$register` the [`Place`](crate::place::Place) where the program called it.
+/// What the compiler makes of a function's beginning would have gaps, and lose registers.
+macro_rules! placed {
+    ($name:ident = $body:ident, $register:literal) => {
+        #[unsafe(naked)]
+        #[cfg_attr(not(any(heapcheck_static, heapcheck_linked)), unsafe(no_mangle))]
+        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!("__wrap_", stringify!($name))))]
+        #[cfg_attr(heapcheck_linked, unsafe(export_name = concat!("heapcheck_linked_", stringify!($name))))]
+        pub(crate) unsafe extern "C-unwind" fn $name() {
+            $crate::exports::placed!(body $body, $register)
+        }
+
+        #[cfg(not(any(heapcheck_static, heapcheck_linked)))]
+        const _: () = {
+            #[unsafe(naked)]
+            #[unsafe(export_name = concat!("heapcheck_preloaded_", stringify!($name)))]
+            unsafe extern "C-unwind" fn again() {
+                $crate::exports::placed!(body $body, $register)
+            }
+        };
+    };
+    (body $body:ident, $register:literal) => {
+        core::arch::naked_asm!(
+            ".cfi_startproc",
+            "lea r11, [rsp + 8]",
+            "push r11", ".cfi_adjust_cfa_offset 8",
+            "push r15", ".cfi_adjust_cfa_offset 8",
+            "push r14", ".cfi_adjust_cfa_offset 8",
+            "push r13", ".cfi_adjust_cfa_offset 8",
+            "push r12", ".cfi_adjust_cfa_offset 8",
+            "push rbp", ".cfi_adjust_cfa_offset 8",
+            "push rbx", ".cfi_adjust_cfa_offset 8",
+            concat!("mov ", $register, ", rsp"),
+            "call {}",
+            "add rsp, 56", ".cfi_adjust_cfa_offset -56",
+            "ret",
+            ".cfi_endproc",
+            sym $body,
+        )
+    };
+}
+pub(crate) use placed;
+
 entry!(malloc = on_malloc, "rsi", "rdx");
 entry!(calloc = on_calloc, "rdx", "rcx");
 entry!(realloc = on_realloc, "rdx", "rcx");

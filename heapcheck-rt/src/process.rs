@@ -14,11 +14,11 @@
 //! # Safety
 //! The real functions are called with the arguments that the program gave them.
 
-use crate::arch::weak_symbol;
+use crate::arch::{self, weak_symbol};
 use crate::emit::Recorder;
-use crate::ending::Place;
-use crate::exports::exported;
+use crate::exports::{exported, placed};
 use crate::inspect::check;
+use crate::place::Place;
 use crate::request::Request;
 use crate::options::{Mode, Options, Report};
 use crate::record::{Moment, NoteKind, Outcome};
@@ -77,14 +77,14 @@ extern "C-unwind" fn around_main(count: i32, arguments: usize, environment: usiz
     // A wait in `main` may have come back only because the check stopped it. Who has called `exit` says the status.
     ENDING.leave_it_to_others();
     STATUS.store(status, Relaxed);
-    leave(Place::here());
+    leave(&Place { registers: arch::callee_saved(), sp: arch::stack_pointer() });
     before_destructors();
     status
 }
 
 /// This thread leaves the program at `place`. A process that is left alone ends as it would.
 #[inline(never)]
-fn leave(place: Place) {
+fn leave(place: &Place) {
     if phase() == ACTIVE {
         ENDING.begin(place);
     }
@@ -139,7 +139,7 @@ pub(crate) fn run(options: &'static Options<'static>, moment: Moment) -> Option<
 #[inline(always)]
 fn run_at_the_end(options: &'static Options<'static>, moment: Moment) {
     let mut request = Request::here(moment, options.mode.unwrap_or(Mode::Normal), 0);
-    if let Some(Place { sp, registers }) = ENDING.place() {
+    if let Some(Place { registers, sp }) = ENDING.place() {
         (request.sp, request.registers) = (sp, registers);
     }
     let _ = run_request(options, &request);
@@ -276,28 +276,33 @@ pub(crate) fn end_in_crash(signal: i32) {
 
 type Exit = unsafe extern "C-unwind" fn(i32) -> !;
 
-exported! { wrapped "C-unwind"
-    fn exit(status: i32) -> ! {
-        leave(Place::here());
-        STATUS.store(status, Relaxed);
-        before_destructors();
-        // SAFETY: the symbol has this type.
-        unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"exit"))(status) }
-    }
-    fn quick_exit(status: i32) -> ! {
-        leave(Place::here());
-        let mut changed = status;
-        if let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) {
-            if checks_at_exit(options) && options.after_destructors {
-                run_at_the_end(options, Moment::BeforeDestructors);
-            }
-            check_before_destructors(options);
-            enter(DONE);
-            changed = conclude(options, status);
+placed!(exit = on_exit, "rsi");
+placed!(quick_exit = on_quick_exit, "rsi");
+
+extern "C-unwind" fn on_exit(status: i32, place: &Place) -> ! {
+    leave(place);
+    STATUS.store(status, Relaxed);
+    before_destructors();
+    // SAFETY: the symbol has this type.
+    unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"exit"))(status) }
+}
+
+extern "C-unwind" fn on_quick_exit(status: i32, place: &Place) -> ! {
+    leave(place);
+    let mut changed = status;
+    if let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) {
+        if checks_at_exit(options) && options.after_destructors {
+            run_at_the_end(options, Moment::BeforeDestructors);
         }
-        // SAFETY: the symbol has this type.
-        unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"quick_exit"))(changed) }
+        check_before_destructors(options);
+        enter(DONE);
+        changed = conclude(options, status);
     }
+    // SAFETY: the symbol has this type.
+    unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"quick_exit"))(changed) }
+}
+
+exported! { wrapped "C-unwind"
     fn _exit(status: i32) -> ! {
         end_unchecked(status, "the program called _exit");
         sys::exit_process(status)

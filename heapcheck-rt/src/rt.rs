@@ -66,6 +66,7 @@ mod record_state;
 mod recordfile;
 mod verified;
 mod verdict;
+mod place;
 mod ending;
 mod state;
 mod loaded;

@@ -1,4 +1,4 @@
-// What main has left below its frame holds nothing when the process ends, in whatever frames of libc that lies then.
+// What the program has left below the place where it ends holds nothing, in whatever frames of libc that lies by then.
 // run: HEAPCHECK=normal -> leak 1001x64
 // run: HEAPCHECK=strict -> leak 1001x64
 // run: HEAPCHECK=normal args exit -> leak 1001x64
