@@ -5,11 +5,12 @@
 //! Arguments are plain numbers but for names, which are C strings or null as the header says.
 
 use crate::contract::{ANSWERED, IMPOSSIBLE, Question, Sums, UNKNOWN};
-use crate::exports::exported;
+use crate::exports::{exported, placed};
 use crate::heap::meta::IGNORED;
 use crate::inspect::is_empty_scope;
 use crate::request::Request;
 use crate::options::Mode;
+use crate::place::Place;
 use crate::process::run_request;
 use crate::record::Moment;
 use crate::scope::Scope;
@@ -65,8 +66,7 @@ fn ignore_value(address: usize, bytes: usize) {
 }
 
 /// Checks now; the leaked bytes, or -1.
-#[inline(always)]
-fn check_now(scope: u32) -> i64 {
+fn check_now(scope: u32, place: &Place) -> i64 {
     if !is_recording() {
         return 0;
     }
@@ -83,13 +83,12 @@ fn check_now(scope: u32) -> i64 {
         Some(Mode::Draconian | Mode::Local) | None => Mode::Normal,
         Some(mode) => mode,
     };
-    let request = Request::here(moment, mode, scope);
+    let request = Request::from(place, moment, mode, scope);
     run_request(options, &request).map_or(-1, |bytes| bytes as i64)
 }
 
-/// Passes a question on. Inline, so that the registers are the caller's.
-#[inline(always)]
-fn ask(scope: u32, question: *mut Question, answer: fn(&Request, &mut Question) -> i32) -> i32 {
+/// Passes a question on.
+fn ask(scope: u32, question: *mut Question, place: &Place, answer: fn(&Request, &mut Question) -> i32) -> i32 {
     // SAFETY: the facade passes a structure of its own or null, and its first field says how long it is. All bits zero are
     // a question.
     let mut own = unsafe {
@@ -102,7 +101,7 @@ fn ask(scope: u32, question: *mut Question, answer: fn(&Request, &mut Question) 
         core::ptr::copy_nonoverlapping(question.cast::<u8>(), (&raw mut own).cast(), known);
         own
     };
-    let answered = match scope_check::request_of(scope, &own) {
+    let answered = match scope_check::request_of(scope, &own, place) {
         Some(request) if scope != 0 => answer(&request, &mut own),
         _ => return IMPOSSIBLE,
     };
@@ -167,22 +166,13 @@ exported! { own "C"
         unsafe { sums.write(found) };
         ANSWERED
     }
-    fn heapcheck_scope_judge(scope: u32, question: *mut Question) -> i32 {
-        ask(scope, question, scope_check::judge)
-    }
     fn heapcheck_scope_baseline(scope: u32) -> i32 { scope_check::set_baseline(scope) }
-    fn heapcheck_scope_growth(scope: u32, question: *mut Question) -> i32 {
-        ask(scope, question, scope_check::tell_growth)
-    }
     fn heapcheck_note_failure(why: *const u8, bytes: usize) {
         // SAFETY: the facade passes a string of its own.
         scope_check::note_failure(unsafe { core::slice::from_raw_parts(why, bytes) });
     }
     fn heapcheck_mode() -> u32 {
         CONFIG.options().filter(|_| phase() == ACTIVE).and_then(|options| options.mode).map_or(0, |mode| mode as u32)
-    }
-    fn heapcheck_scope_check(scope: u32) -> i64 {
-        if scope == 0 && is_recording() { -1 } else { check_now(scope) }
     }
     fn heapcheck_scope_end(scope: u32) {
         if let Some(thread) = current() {
@@ -199,7 +189,6 @@ exported! { own "C"
     fn heapcheck_root_region_remove(address: usize, bytes: usize) {
         ANNOTATIONS.remove_region(address, address.saturating_add(bytes));
     }
-    fn heapcheck_check_now() -> i64 { check_now(0) }
 
     fn __lsan_disable() { disable() }
     fn __lsan_enable() { enable() }
@@ -212,6 +201,37 @@ exported! { own "C"
             let _ = sys::write_all(2, b"heapcheck: __lsan_unregister_root_region: no such region was registered\n");
         }
     }
-    fn __lsan_do_recoverable_leak_check() -> i32 { i32::from(check_now(0) > 0) }
-    fn __lsan_do_leak_check() { crate::process::check_or_end() }
+}
+
+placed! { own "C"
+    fn heapcheck_scope_judge = on_judge;
+    fn heapcheck_scope_growth = on_growth;
+    fn heapcheck_scope_check = on_scope_check;
+    fn heapcheck_check_now = on_check_now;
+    fn __lsan_do_recoverable_leak_check = on_recoverable_leak_check;
+    fn __lsan_do_leak_check = on_leak_check;
+}
+
+extern "C" fn on_judge(scope: u32, question: *mut Question, place: &Place) -> i32 {
+    ask(scope, question, place, scope_check::judge)
+}
+
+extern "C" fn on_growth(scope: u32, question: *mut Question, place: &Place) -> i32 {
+    ask(scope, question, place, scope_check::tell_growth)
+}
+
+extern "C" fn on_scope_check(scope: u32, _: usize, place: &Place) -> i64 {
+    if scope == 0 && is_recording() { -1 } else { check_now(scope, place) }
+}
+
+extern "C" fn on_check_now(_: usize, _: usize, place: &Place) -> i64 {
+    check_now(0, place)
+}
+
+extern "C" fn on_recoverable_leak_check(_: usize, _: usize, place: &Place) -> i32 {
+    i32::from(check_now(0, place) > 0)
+}
+
+extern "C" fn on_leak_check(_: usize, _: usize, place: &Place) {
+    crate::process::check_or_end(place);
 }

@@ -8,6 +8,7 @@
 //! The thread gets no argument and never returns.
 
 use crate::options::Options;
+use crate::place::{Place, note_place};
 use crate::record::Moment;
 use crate::state::{CONFIG, DEMANDS, phase, ACTIVE};
 use crate::{start, sys};
@@ -37,7 +38,12 @@ extern "C" fn on_signal(_: i32, _: usize, _: usize) {
     sys::futex_wake_all(&DEMANDS);
 }
 
+#[unsafe(naked)]
 extern "C" fn serve(_: usize) -> usize {
+    note_place!(serve_from)
+}
+
+extern "C" fn serve_from(_: usize, _: usize, place: &Place) -> usize {
     // So that its stack is known: what a check has left there, a copy of registers say, must keep nothing alive later.
     let _ = start::attach();
     let mut served = 0;
@@ -49,7 +55,7 @@ extern "C" fn serve(_: usize) -> usize {
         }
         served = demands;
         if let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) {
-            crate::process::run(options, Moment::Signal);
+            crate::process::run(options, place, Moment::Signal);
         }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Ending {
     /// Where that thread did; written and read by it alone. Inverted: in a static program they lie among its variables.
     sp: AtomicUsize,
     registers: [AtomicUsize; 6],
+    pc: AtomicUsize,
 }
 
 fn this_thread() -> u64 {
@@ -32,6 +33,7 @@ impl Ending {
             never: AtomicU32::new(0),
             sp: AtomicUsize::new(0),
             registers: [const { AtomicUsize::new(0) }; 6],
+            pc: AtomicUsize::new(0),
         }
     }
 
@@ -43,6 +45,7 @@ impl Ending {
             for (kept, word) in self.registers.iter().zip(place.registers) {
                 kept.store(!word, Relaxed);
             }
+            self.pc.store(place.pc, Relaxed);
         }
     }
 
@@ -51,6 +54,7 @@ impl Ending {
         self.is_by(this_thread()).then(|| Place {
             sp: !self.sp.load(Relaxed),
             registers: core::array::from_fn(|number| !self.registers[number].load(Relaxed)),
+            pc: self.pc.load(Relaxed),
         })
     }
 

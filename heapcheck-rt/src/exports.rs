@@ -52,6 +52,36 @@ macro_rules! exported {
 }
 pub(crate) use exported;
 
+/// Defines C functions as [`exported!`] does, whose bodies are told from where they were called:
+/// `placed! { wrapped "C" fn name = body; .. }`.
+macro_rules! placed {
+    (wrapped $abi:literal $($functions:tt)*) => {
+        $crate::exports::placed! { (concat "__wrap_") $abi $($functions)* }
+    };
+    (own $abi:literal $($functions:tt)*) => {
+        $crate::exports::placed! { (concat "") $abi $($functions)* }
+    };
+    ((concat $static:literal) $abi:literal $(fn $name:ident = $body:path;)*) => {$(
+        #[unsafe(naked)]
+        #[cfg_attr(not(any(heapcheck_static, heapcheck_linked)), unsafe(no_mangle))]
+        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!($static, stringify!($name))))]
+        #[cfg_attr(heapcheck_linked, unsafe(export_name = concat!("heapcheck_linked_", stringify!($name))))]
+        pub(crate) unsafe extern $abi fn $name() {
+            $crate::place::note_place!($body)
+        }
+
+        #[cfg(not(any(heapcheck_static, heapcheck_linked)))]
+        const _: () = {
+            #[unsafe(naked)]
+            #[unsafe(export_name = concat!("heapcheck_preloaded_", stringify!($name)))]
+            unsafe extern $abi fn again() {
+                $crate::place::note_place!($body)
+            }
+        };
+    )*};
+}
+pub(crate) use placed;
+
 /// Exports `$name`, which passes its arguments, the slot of the return address and the frame pointer to `$body`.
 macro_rules! entry {
     ($name:ident = $body:ident, $slot:literal, $bp:literal) => {
@@ -78,49 +108,6 @@ macro_rules! entry {
     };
 }
 pub(crate) use entry;
-
-/// Exports `$name`, which hands `$body` in `$register` the [`Place`](crate::place::Place) where the program called it.
-/// What the compiler makes of a function's beginning would have gaps, and lose registers.
-macro_rules! placed {
-    ($name:ident = $body:ident, $register:literal) => {
-        #[unsafe(naked)]
-        #[cfg_attr(not(any(heapcheck_static, heapcheck_linked)), unsafe(no_mangle))]
-        #[cfg_attr(heapcheck_static, unsafe(export_name = concat!("__wrap_", stringify!($name))))]
-        #[cfg_attr(heapcheck_linked, unsafe(export_name = concat!("heapcheck_linked_", stringify!($name))))]
-        pub(crate) unsafe extern "C-unwind" fn $name() {
-            $crate::exports::placed!(body $body, $register)
-        }
-
-        #[cfg(not(any(heapcheck_static, heapcheck_linked)))]
-        const _: () = {
-            #[unsafe(naked)]
-            #[unsafe(export_name = concat!("heapcheck_preloaded_", stringify!($name)))]
-            unsafe extern "C-unwind" fn again() {
-                $crate::exports::placed!(body $body, $register)
-            }
-        };
-    };
-    (body $body:ident, $register:literal) => {
-        core::arch::naked_asm!(
-            ".cfi_startproc",
-            "lea r11, [rsp + 8]",
-            "push r11", ".cfi_adjust_cfa_offset 8",
-            "push r15", ".cfi_adjust_cfa_offset 8",
-            "push r14", ".cfi_adjust_cfa_offset 8",
-            "push r13", ".cfi_adjust_cfa_offset 8",
-            "push r12", ".cfi_adjust_cfa_offset 8",
-            "push rbp", ".cfi_adjust_cfa_offset 8",
-            "push rbx", ".cfi_adjust_cfa_offset 8",
-            concat!("mov ", $register, ", rsp"),
-            "call {}",
-            "add rsp, 56", ".cfi_adjust_cfa_offset -56",
-            "ret",
-            ".cfi_endproc",
-            sym $body,
-        )
-    };
-}
-pub(crate) use placed;
 
 entry!(malloc = on_malloc, "rsi", "rdx");
 entry!(calloc = on_calloc, "rdx", "rcx");

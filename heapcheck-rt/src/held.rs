@@ -82,11 +82,7 @@ impl<'a> Ways<'a> {
     pub(crate) fn add_frames(&mut self, tid: i32, at: Registers) -> Result<(), OutOfMemory> {
         let (modules, frames) = (self.modules, &mut self.frames);
         let mut outcome = Ok(());
-        let tables = |pc: usize| {
-            let module = &modules.all()[modules.find(pc)?];
-            unwind::Found::in_module(module.lo, module.hi, module.eh_frame_hdr)
-        };
-        unwind::each_frame(at, tables, 2 * DEPTH_MAX, |frame, end| {
+        unwind::each_frame(at, |pc| modules.tables_of(pc), 2 * DEPTH_MAX, |frame, end| {
             let memory = Root { lo: frame.sp, hi: end };
             outcome = outcome.and_then(|()| frames.push(Frame { tid, memory, pc: frame.behind() }));
         });

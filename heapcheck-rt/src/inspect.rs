@@ -21,6 +21,7 @@ use crate::locals::{self, Locals};
 use crate::markers::{mark, mark_more, mark_uncounted, marks_of};
 use crate::loaded;
 use crate::modules::{Modules, Role};
+use crate::place::Place;
 use crate::options::{Mode, Options, Roots as RootSwitches, StopWays};
 use crate::record::{Check, InUse, LeakKind, Moment};
 use crate::request::Request;
@@ -161,8 +162,11 @@ fn find_ways<'a>(
     facts: &'a [ThreadFacts],
 ) -> Result<Ways<'a>, OutOfMemory> {
     let mut ways = Ways::find(heap, roots, modules, facts)?;
-    let own = Registers { pc: request.pc, sp: request.sp, bp: request.bp, interrupted: true };
-    ways.add_frames(sys::thread_id(), own)?;
+    let Place { sp, pc, .. } = request.place;
+    if pc != 0 {
+        let own = Registers { pc, sp, bp: request.place.frame_pointer(), interrupted: false };
+        ways.add_frames(sys::thread_id(), own)?;
+    }
     for thread in stopped.threads().iter().filter(|thread| thread.pc != 0) {
         let at = Registers { pc: thread.pc, sp: thread.sp, bp: thread.bp, interrupted: true };
         ways.add_frames(thread.tid, at)?;
@@ -261,7 +265,7 @@ fn collect_roots(
         regions.push((gone.stack_low.max(gone.stack_end.saturating_sub(8 << 20)), gone.stack_end))?;
         regions.push((gone.pointer, gone.pointer + 4096))?;
     }
-    let caller = Caller { tid: sys::thread_id(), sp: request.sp, registers: request.registers };
+    let caller = Caller { tid: sys::thread_id(), sp: request.place.sp, registers: request.place.registers };
     let world = World {
         kinds: root_kinds(options),
         stopped,

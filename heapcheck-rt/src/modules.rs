@@ -18,6 +18,7 @@ use crate::limits::STATIC_TLS_MAX;
 use crate::space::{Grow, OutOfMemory};
 use crate::sys;
 use crate::sys::libc::{self, ModuleInfo, ProgramHeader};
+use crate::unwind::Found;
 use core::ffi::{CStr, c_int, c_void};
 
 /// What a module is to us.
@@ -148,6 +149,12 @@ impl Modules {
         let holds =
             |module: &Module| self.segments(module).iter().any(|segment| segment.span.contains(address));
         self.all().iter().position(|module| (module.lo..module.hi).contains(&address) && holds(module))
+    }
+
+    /// The unwind tables of the module that has a segment at `address`.
+    pub(crate) fn tables_of(&self, address: usize) -> Option<Found> {
+        let module = &self.all()[self.find(address)?];
+        Found::in_module(module.lo, module.hi, module.eh_frame_hdr)
     }
 
     /// The file of a module, as traces may refer to it.

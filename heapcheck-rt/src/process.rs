@@ -14,18 +14,23 @@
 //! # Safety
 //! The real functions are called with the arguments that the program gave them.
 
-use crate::arch::{self, weak_symbol};
+use crate::arch::weak_symbol;
 use crate::emit::Recorder;
 use crate::exports::{exported, placed};
 use crate::inspect::check;
-use crate::place::Place;
-use crate::request::Request;
+use crate::limits::DEPTH_MAX;
+use crate::loaded;
+use crate::modules::Role;
 use crate::options::{Mode, Options, Report};
+use crate::place::{Place, note_place, push_place};
 use crate::record::{Moment, NoteKind, Outcome};
+use crate::request::Request;
 use crate::state::{ACTIVE, CONFIG, DEPOT, VERDICT, DONE, ENDING, EXITING, MAIN, SCOPES, SETTINGS, STATUS, THREADS, enter, phase};
 use crate::sys::{self, libc};
 use crate::thread::Thread;
+use crate::unwind::{self, Registers};
 use crate::{fork, start, verify};
+use core::arch::naked_asm;
 use core::ffi::c_void;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
@@ -67,23 +72,55 @@ exported! { wrapped "C-unwind"
     }
 }
 
+/// Stands around `main`. Its frame has no gaps: it stays on the stack as long as the program runs.
+#[unsafe(naked)]
 extern "C-unwind" fn around_main(count: i32, arguments: usize, environment: usize) -> i32 {
+    naked_asm!(
+        ".cfi_startproc",
+        push_place!(),
+        "mov ebx, edi",
+        "mov r12, rsi",
+        "mov r13, rdx",
+        "mov rdi, rsp",
+        "call {begin}",
+        "mov edi, ebx",
+        "mov rsi, r12",
+        "mov rdx, r13",
+        "call rax",
+        "mov edi, eax",
+        "mov rsi, rsp",
+        "call {end}",
+        "mov r13, [rsp + 24]",
+        "mov r12, [rsp + 32]",
+        "mov rbx, [rsp + 40]",
+        "add rsp, 56",
+        ".cfi_def_cfa_offset 8",
+        "ret",
+        ".cfi_endproc",
+        begin = sym begin_main,
+        end = sym end_main,
+    )
+}
+
+/// Answers what to call as `main` from the frame with this stack pointer.
+extern "C-unwind" fn begin_main(sp: usize) -> Main {
     SETTINGS.born.store(0, Relaxed);
     THREADS.each(|thread| thread.set_born(0));
+    Thread::note_root(sp, around_main as *const () as usize);
     // SAFETY: the start function gave us this pointer as `main`.
-    let main = unsafe { core::mem::transmute::<usize, Main>(MAIN.load(Relaxed)) };
-    Thread::note_root(around_main as *const () as usize);
-    let status = main(count, arguments, environment);
+    unsafe { core::mem::transmute::<usize, Main>(MAIN.load(Relaxed)) }
+}
+
+extern "C-unwind" fn end_main(status: i32, place: &Place) -> i32 {
     // A wait in `main` may have come back only because the check stopped it. Who has called `exit` says the status.
     ENDING.leave_it_to_others();
     STATUS.store(status, Relaxed);
-    leave(&Place { registers: arch::callee_saved(), sp: arch::stack_pointer() });
-    before_destructors();
+    leave(place);
+    before_destructors(place);
     status
 }
 
 /// This thread leaves the program at `place`. A process that is left alone ends as it would.
-#[inline(never)]
 fn leave(place: &Place) {
     if phase() == ACTIVE {
         ENDING.begin(place);
@@ -91,28 +128,26 @@ fn leave(place: &Place) {
 }
 
 /// The check of the modes that look before exit handlers and destructors run.
-#[inline(never)]
-fn before_destructors() {
+fn before_destructors(place: &Place) {
     let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
     if !EXITING.swap(true, AcqRel) {
-        check_before_destructors(options);
+        check_before_destructors(options, place);
     }
 }
 
-#[inline(always)]
-fn check_before_destructors(options: &'static Options<'static>) {
+fn check_before_destructors(options: &'static Options<'static>, place: &Place) {
     if checks_at_exit(options) && !options.after_destructors {
-        run_at_the_end(options, Moment::BeforeDestructors);
+        run(options, place, Moment::BeforeDestructors);
     } else if cfg!(heapcheck_linked) && options.mode == Some(Mode::Local) && may_check_at_exit(options) {
-        look_late(options);
+        look_late(options, place);
     }
 }
 
 /// Looks whether tests that have passed lost something after all: at the end of a test another thread's stack may hold a
 /// word that looks like a pointer to it. With the tool a check at the end tells that; here nobody else does.
 #[inline(never)]
-fn look_late(options: &'static Options<'static>) {
-    let mut request = Request::here(Moment::BeforeDestructors, Mode::Normal, 0);
+fn look_late(options: &'static Options<'static>, place: &Place) {
+    let mut request = Request::from(place, Moment::BeforeDestructors, Mode::Normal, 0);
     request.terms.is_late = true;
     request.terms.is_silent_when_clean = true;
     if run_request(options, &request).is_some_and(|bytes| bytes > 0) && options.report == Report::Plain {
@@ -129,20 +164,8 @@ fn may_check_at_exit(options: &Options<'_>) -> bool {
 }
 
 /// Checks the whole process and answers whether that was possible.
-#[inline(always)]
-pub(crate) fn run(options: &'static Options<'static>, moment: Moment) -> Option<u64> {
-    let request = Request::here(moment, options.mode.unwrap_or(Mode::Normal), 0);
-    run_request(options, &request)
-}
-
-/// The same for a process that ends. What the program has left below the place where it was left keeps nothing alive.
-#[inline(always)]
-fn run_at_the_end(options: &'static Options<'static>, moment: Moment) {
-    let mut request = Request::here(moment, options.mode.unwrap_or(Mode::Normal), 0);
-    if let Some(Place { registers, sp }) = ENDING.place() {
-        (request.sp, request.registers) = (sp, registers);
-    }
-    let _ = run_request(options, &request);
+pub(crate) fn run(options: &'static Options<'static>, place: &Place, moment: Moment) -> Option<u64> {
+    run_request(options, &Request::from(place, moment, options.mode.unwrap_or(Mode::Normal), 0))
 }
 
 /// Makes a check and answers how many bytes leaked, or `None` when it was not possible.
@@ -160,12 +183,12 @@ pub(crate) fn run_request(options: &'static Options<'static>, request: &Request)
 /// Checks now and ends the process when something leaked (`__lsan_do_leak_check`). When nothing did, the program goes on
 /// and is checked again at its end; LeakSanitizer would look no more.
 #[inline(never)]
-pub(crate) fn check_or_end() {
+pub(crate) fn check_or_end(place: &Place) {
     let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
     if VERDICT.is_turned_off() || !options.detect_leaks {
         return;
     }
-    let leaked = run(options, Moment::Call);
+    let leaked = run(options, place, Moment::Call);
     if leaked.is_some_and(|bytes| bytes > 0) {
         enter(DONE);
         let status = conclude(options, 0);
@@ -174,19 +197,30 @@ pub(crate) fn check_or_end() {
 }
 
 /// The last handler where libc tells it no status: where there is no `on_exit`, and in static programs.
+#[unsafe(naked)]
 pub(crate) extern "C" fn at_the_very_end_without_status(_: *mut c_void) {
-    at_the_very_end(STATUS.load(Relaxed), core::ptr::null_mut());
+    note_place!(end_without_status)
+}
+
+extern "C" fn end_without_status(_: usize, _: usize, place: &Place) {
+    end_of_all(STATUS.load(Relaxed), 0, place);
 }
 
 /// The last handler of all.
+#[unsafe(naked)]
 extern "C" fn at_the_very_end(status: i32, _: *mut c_void) {
+    note_place!(end_of_all)
+}
+
+extern "C" fn end_of_all(status: i32, _: usize, place: &Place) {
     let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) else { return };
+    let place = ENDING.place().or_else(|| abandoned(place)).unwrap_or(*place);
     if checks_at_exit(options) && options.after_destructors {
-        run_at_the_end(options, Moment::AfterDestructors);
+        run(options, &place, Moment::AfterDestructors);
     }
     if !EXITING.swap(true, AcqRel) {
-        // main never ended: another thread ended the process in a way that no wrapper saw.
-        check_before_destructors(options);
+        // main never ended: the process ends in a way that no wrapper saw.
+        check_before_destructors(options, &place);
     }
     enter(DONE);
     let changed = conclude(options, status);
@@ -196,6 +230,22 @@ extern "C" fn at_the_very_end(status: i32, _: *mut c_void) {
     if changed != status {
         end_with(changed);
     }
+}
+
+/// Where the last thread has left the program, when libc ends the process because that one has ended. From `place` up to the
+/// runtime's frame around what the thread has run there are frames of libc alone, then, and none of the program's.
+fn abandoned(place: &Place) -> Option<Place> {
+    let root = Thread::current()?.capture.root_sp();
+    let modules = loaded::take().ok()?;
+    let libc = modules.find(place.pc)?;
+    let is_libc = |pc: usize| modules.find(pc) == Some(libc) && modules.all()[libc].role != Role::Program;
+    let from = Registers { pc: place.pc, sp: place.sp, bp: place.frame_pointer(), interrupted: false };
+    let (mut is_left, mut reached) = (true, 0);
+    unwind::each_frame(from, |pc| modules.tables_of(pc), DEPTH_MAX, |frame, end| {
+        is_left &= frame.sp >= root || is_libc(frame.pc);
+        reached = end;
+    });
+    (is_left && root != 0 && place.sp < root && reached >= root).then(|| Place::at(root))
 }
 
 /// Ends the record and answers the status that the process should have.
@@ -276,25 +326,27 @@ pub(crate) fn end_in_crash(signal: i32) {
 
 type Exit = unsafe extern "C-unwind" fn(i32) -> !;
 
-placed!(exit = on_exit, "rsi");
-placed!(quick_exit = on_quick_exit, "rsi");
+placed! { wrapped "C-unwind"
+    fn exit = on_exit;
+    fn quick_exit = on_quick_exit;
+}
 
-extern "C-unwind" fn on_exit(status: i32, place: &Place) -> ! {
+extern "C-unwind" fn on_exit(status: i32, _: usize, place: &Place) -> ! {
     leave(place);
     STATUS.store(status, Relaxed);
-    before_destructors();
+    before_destructors(place);
     // SAFETY: the symbol has this type.
     unsafe { core::mem::transmute::<usize, Exit>(crate::real::find(c"exit"))(status) }
 }
 
-extern "C-unwind" fn on_quick_exit(status: i32, place: &Place) -> ! {
+extern "C-unwind" fn on_quick_exit(status: i32, _: usize, place: &Place) -> ! {
     leave(place);
     let mut changed = status;
     if let Some(options) = CONFIG.options().filter(|_| phase() == ACTIVE) {
         if checks_at_exit(options) && options.after_destructors {
-            run_at_the_end(options, Moment::BeforeDestructors);
+            run(options, place, Moment::BeforeDestructors);
         }
-        check_before_destructors(options);
+        check_before_destructors(options, place);
         enter(DONE);
         changed = conclude(options, status);
     }

@@ -9,14 +9,16 @@
 //! The real functions are called with the arguments that the program gave them.
 
 use crate::arch;
-use crate::exports::exported;
+use crate::exports::{exported, placed};
 use crate::limits::USED_STACK_BYTES;
+use crate::place::Place;
 use crate::start;
 use crate::starts::{self, Start};
 use crate::state::{SCOPES, STORE, THREADS, THREAD_KEY};
 use crate::sys::{self, libc};
 use crate::tenancy;
 use crate::thread::Thread;
+use core::arch::naked_asm;
 use core::ffi::{CStr, c_void};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -46,20 +48,48 @@ fn on_create(thread: *mut usize, attributes: *const c_void, routine: usize, argu
     outcome
 }
 
-/// The first function of every thread. Its frame is small: what lies below it is cleared before it is used.
+/// The first function of every thread. Its frame has no gaps: it stays on the stack as long as the thread runs.
+#[unsafe(naked)]
 extern "C-unwind" fn trampoline(record: usize) -> usize {
+    naked_asm!(
+        ".cfi_startproc",
+        "push rbx",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbx, -16",
+        "mov rsi, rsp",
+        "call {begin}",
+        "mov rdi, rdx",
+        "call rax",
+        "mov rbx, rax",
+        "mov rdi, rax",
+        "call {keep_result}",
+        "mov rax, rbx",
+        "pop rbx",
+        ".cfi_def_cfa_offset 8",
+        "ret",
+        ".cfi_endproc",
+        begin = sym begin,
+        keep_result = sym keep_result,
+    )
+}
+
+/// What a thread is to run, as two registers.
+#[repr(C)]
+struct Work {
+    function: Routine,
+    argument: usize,
+}
+
+/// Sets up the thread whose trampoline has this stack pointer.
+extern "C-unwind" fn begin(record: usize, sp: usize) -> Work {
     // SAFETY: `on_create` passed a record that is ours until it is given back.
     let start = unsafe { &*(record as *const Start) };
     clear_used_stack(start.has_room.load(Relaxed) != 0);
-    let (function, argument) = begin(start);
-    Thread::note_root(trampoline as *const () as usize);
-    let result = function(argument);
-    keep_result(result);
-    result
+    begin_by(start, sp)
 }
 
 #[inline(never)]
-fn begin(start: &'static Start) -> (Routine, usize) {
+fn begin_by(start: &'static Start, sp: usize) -> Work {
     let function = start.function.load(Acquire);
     let argument = start.argument.load(Relaxed);
     if let Some(thread) = start::attach() {
@@ -68,8 +98,9 @@ fn begin(start: &'static Start) -> (Routine, usize) {
         tenancy::begin(thread, start);
     }
     starts::give_back(start);
+    Thread::note_root(sp, trampoline as *const () as usize);
     // SAFETY: the program gave this function for exactly this.
-    (unsafe { core::mem::transmute::<usize, Routine>(function) }, argument)
+    Work { function: unsafe { core::mem::transmute::<usize, Routine>(function) }, argument }
 }
 
 /// Clears the stack below, when there are scopes: libc hands out the stacks of threads that have ended, and what those had
@@ -142,7 +173,7 @@ fn end(thread: &mut Thread) {
     THREADS.leave(thread);
 }
 
-fn keep_result(result: usize) {
+extern "C-unwind" fn keep_result(result: usize) {
     if result != 0
         && let Some(thread) = Thread::current()
     {
@@ -157,15 +188,6 @@ fn real_of(name: &CStr) -> usize {
 exported! { wrapped "C-unwind"
     fn pthread_create(thread: *mut usize, attributes: *const c_void, routine: usize, argument: usize) -> i32 {
         on_create(thread, attributes, routine, argument)
-    }
-    fn pthread_join(thread: usize, result: *mut usize) -> i32 {
-        type Join = unsafe extern "C-unwind" fn(usize, *mut usize) -> i32;
-        // SAFETY: the symbol has this type; the arguments are the program's.
-        let outcome = unsafe { core::mem::transmute::<usize, Join>(real_of(c"pthread_join"))(thread, result) };
-        if outcome == 0 {
-            THREADS.joined(thread);
-        }
-        outcome
     }
     fn pthread_detach(thread: usize) -> i32 {
         type Detach = unsafe extern "C-unwind" fn(usize) -> i32;
@@ -182,4 +204,19 @@ exported! { wrapped "C-unwind"
         // SAFETY: the symbol has this type; the argument is the program's.
         unsafe { core::mem::transmute::<usize, Exit>(real_of(c"pthread_exit"))(result) }
     }
+}
+
+// Who waits here is looked at by the checks of others, and the runtime's frame with it.
+placed! { wrapped "C-unwind"
+    fn pthread_join = on_join;
+}
+
+extern "C-unwind" fn on_join(thread: usize, result: *mut usize, _: &Place) -> i32 {
+    type Join = unsafe extern "C-unwind" fn(usize, *mut usize) -> i32;
+    // SAFETY: the symbol has this type; the arguments are the program's.
+    let outcome = unsafe { core::mem::transmute::<usize, Join>(real_of(c"pthread_join"))(thread, result) };
+    if outcome == 0 {
+        THREADS.joined(thread);
+    }
+    outcome
 }

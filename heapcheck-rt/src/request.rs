@@ -1,9 +1,9 @@
 #![forbid(unsafe_code)]
 //! A request for a check: of what, how, from where, and on which terms.
 
-use crate::arch;
 use crate::contract::{Print, Tell};
 use crate::options::Mode;
+use crate::place::Place;
 use crate::record::Moment;
 
 /// What to check.
@@ -13,12 +13,8 @@ pub(crate) struct Request {
     pub(crate) mode: Mode,
     /// Only what belongs to this scope counts; 0: everything.
     pub(crate) scope: u32,
-    /// The stack pointer and the registers where the runtime was entered.
-    pub(crate) sp: usize,
-    pub(crate) registers: [usize; 6],
-    /// An instruction there, and the frame pointer.
-    pub(crate) pc: usize,
-    pub(crate) bp: usize,
+    /// What lies below is not the program's.
+    pub(crate) place: Place,
     pub(crate) terms: Terms,
 }
 
@@ -67,11 +63,8 @@ impl Terms {
 }
 
 impl Request {
-    /// A check from here. Inline, so that the registers are the caller's.
-    #[inline(always)]
-    pub(crate) fn here(moment: Moment, mode: Mode, scope: u32) -> Self {
-        let (sp, registers) = (arch::stack_pointer(), arch::callee_saved());
-        let (pc, bp) = (arch::program_counter(), arch::frame_pointer());
-        Self { moment, mode, scope, sp, registers, pc, bp, terms: Terms::NONE }
+    /// A check from a place, on no special terms.
+    pub(crate) fn from(place: &Place, moment: Moment, mode: Mode, scope: u32) -> Self {
+        Self { moment, mode, scope, place: *place, terms: Terms::NONE }
     }
 }

@@ -17,6 +17,7 @@ use crate::heap::meta::Live;
 use crate::inspect::{Failed, check, is_empty_scope};
 use crate::loaded;
 use crate::options::{Mode, Options};
+use crate::place::Place;
 use crate::record::{Check, Moment, NoteKind};
 use crate::request::Request;
 use crate::scope::{Scope, Site};
@@ -51,10 +52,9 @@ fn mode_of(question: &Question, options: &Options<'_>) -> Mode {
     }
 }
 
-/// Makes a request of a question. Inline, so that the registers are the caller's.
-#[inline(always)]
-pub(crate) fn request_of(scope: u32, question: &Question) -> Option<Request> {
-    let mut request = Request::here(Moment::Scope, mode_of(question, options()?), scope);
+/// Makes a request of a question that was asked from a place.
+pub(crate) fn request_of(scope: u32, question: &Question, place: &Place) -> Option<Request> {
+    let mut request = Request::from(place, Moment::Scope, mode_of(question, options()?), scope);
     if question.allow_bytes > 0 {
         // SAFETY: see the head of this file; nothing keeps the patterns beyond this call.
         request.terms.allow = unsafe { core::slice::from_raw_parts(question.allow, question.allow_bytes) };

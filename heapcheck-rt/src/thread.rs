@@ -110,11 +110,10 @@ impl Thread {
         unsafe { (arch::tls_word() as *mut Thread).as_mut() }
     }
 
-    /// Notes that the function `code`, which calls this, is about to call what the program runs on this thread's stack.
-    #[inline(always)]
-    pub(crate) fn note_root(code: usize) {
+    /// Notes that the function `code`, whose stack pointer is `sp`, is about to call what the program runs on this thread's stack.
+    pub(crate) fn note_root(sp: usize, code: usize) {
         if let Some(thread) = Self::current() {
-            thread.capture.set_root(arch::stack_pointer(), code);
+            thread.capture.set_root(sp, code);
         }
     }
 

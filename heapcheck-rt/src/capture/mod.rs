@@ -472,6 +472,11 @@ impl Capture {
         self.shadow.root = Root { sp, code };
     }
 
+    /// The stack pointer of that frame; 0 when there is none.
+    pub(crate) fn root_sp(&self) -> usize {
+        self.shadow.root.sp
+    }
+
     /// Forgets all walks.
     pub(crate) fn clear(&mut self) {
         self.memos.clear();
