@@ -211,6 +211,8 @@ mod modules;
 #[cfg(test)]
 mod tracer;
 #[cfg(test)]
+mod saved;
+#[cfg(test)]
 mod park;
 #[cfg(test)]
 mod stop;

@@ -12,6 +12,7 @@
 use crate::arena::Arena;
 use crate::intervals::Span;
 use crate::lock::Lock;
+use crate::saved::{self, Layout, Saved};
 use crate::space::OutOfMemory;
 use crate::sys;
 use core::sync::atomic::{
@@ -51,6 +52,7 @@ pub(crate) struct World {
     /// How many handlers are inside, of any generation.
     pub(crate) inside: AtomicU32,
     chunks: [AtomicUsize; CHUNKS],
+    pub(crate) saved: Layout,
 }
 
 pub(crate) static WORLD: World = World {
@@ -61,6 +63,7 @@ pub(crate) static WORLD: World = World {
     complete: AtomicU32::new(0),
     inside: AtomicU32::new(0),
     chunks: [const { AtomicUsize::new(0) }; CHUNKS],
+    saved: Layout::new(),
 };
 
 impl World {
@@ -118,11 +121,11 @@ pub(crate) extern "C" fn park(_signal: i32, info: usize, context: usize) {
 }
 
 /// Reads the general registers of the thread that published in `slot`, the stack pointer last, and the address of its
-/// next instruction, and tells where the kernel saved the others.
+/// next instruction, and tells what the kernel saved of the others.
 ///
 /// # Safety
 /// The slot has the current generation, which does not change meanwhile.
-pub(crate) unsafe fn read_context(slot: &Slot) -> ([usize; GENERAL], usize, Span) {
+pub(crate) unsafe fn read_context(slot: &Slot) -> ([usize; GENERAL], usize, Saved) {
     // ucontext_t: flags, link, stack (3 words), then the registers r8..r15 rdi rsi rbp rbx rdx rax rcx rsp rip eflags
     // segments err trapno oldmask cr2, then the pointer to the saved state (linux uapi/asm/sigcontext.h). The words at
     // 464 of that state hold, if the first is the magic, the whole size, the features and the size of the state.
@@ -140,6 +143,6 @@ pub(crate) unsafe fn read_context(slot: &Slot) -> ([usize; GENERAL], usize, Span
             let software = (saved + 464) as *const u32;
             bytes = if software.read() == MAGIC { software.add(4).read() as usize } else { 512 };
         }
-        (registers, pc, Span::new(saved, saved + bytes))
+        (registers, pc, saved::read(Span::new(saved, saved + bytes)))
     }
 }

@@ -20,6 +20,7 @@ use crate::limits::DESCRIPTOR_SPAN;
 use crate::mapline::MapKind;
 use crate::maps::Maps;
 use crate::modules::{Modules, Role, Tls};
+use crate::park::WORLD;
 use crate::rootkinds::{RootKind, RootKinds};
 use crate::space::{Grow, OutOfMemory};
 use crate::stop::{Method, Stopped, StoppedThread};
@@ -239,12 +240,34 @@ impl Collector<'_> {
         for word in thread.registers {
             self.add_word(word, RootKind::Registers, owner)?;
         }
-        if !self.world.kinds.has(RootKind::Registers) || thread.vector.is_empty() {
+        if !self.world.kinds.has(RootKind::Registers) {
             return Ok(());
         }
-        // The saved vectors lie on the thread's stack or in our arena: readable either way, and not to be clipped.
-        let span = word_aligned(thread.vector);
-        self.roots.strong.push(RootRange { span, tag: Tag { kind: RootKind::Registers, owner } })
+        let saved = if self.waits_in_libc(thread.pc) { thread.saved.without_wide() } else { thread.saved };
+        let tag = Tag { kind: RootKind::Registers, owner };
+        let mut outcome = Ok(());
+        // They lie on the thread's stack or in our arena: readable either way, and not to be clipped.
+        saved.each_part(&WORLD.saved, |span| {
+            outcome = outcome.and_then(|()| self.roots.strong.push(RootRange { span, tag }))
+        });
+        outcome
+    }
+
+    /// Whether code of libc has called the kernel there. The wide vector registers are what one of its string functions has left
+    /// then: code that calls a function keeps nothing in them (System V ABI x86-64, 3.2.1), and what else libc is made of is
+    /// compiled for plain x86-64. What was copied last would hold blocks, for as long as nobody copies that much again.
+    fn waits_in_libc(&self, pc: usize) -> bool {
+        let modules = self.world.modules;
+        let is_plain = |role: Role| matches!(role, Role::Libc | Role::Runtime);
+        // The kernel goes back to the instruction when it is to begin anew.
+        modules.find(pc).is_some_and(|module| is_plain(modules.all()[module].role))
+            && (self.calls_kernel(pc) || self.calls_kernel(pc - 2))
+    }
+
+    /// Whether the instruction at `pc` is `syscall`.
+    fn calls_kernel(&self, pc: usize) -> bool {
+        let byte = |at: usize| self.word(at & !7).map(|word| (word >> (at % 8 * 8)) as u8);
+        byte(pc) == Some(0x0f) && byte(pc + 1) == Some(0x05)
     }
 
     fn own_thread(&mut self, facts: &ThreadFacts) -> Result<(), OutOfMemory> {

@@ -50,6 +50,7 @@ mod threadarea;
 mod closed;
 mod modules;
 mod tracer;
+mod saved;
 mod park;
 mod stop;
 mod roots;

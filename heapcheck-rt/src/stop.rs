@@ -32,6 +32,7 @@ use crate::intervals::Span;
 use crate::limits::{STOP_BLOCKED_NS, STOP_PASSES_MAX, STOP_RUNNABLE_NS, STOP_SILENCE_NS};
 use crate::lock::Held;
 use crate::park::{self, GENERAL, WORLD};
+use crate::saved::{self, Saved};
 use crate::space::{Grow, OutOfMemory};
 use crate::sys;
 use crate::tasks::{self, is_under_way, last_sp, status_of};
@@ -86,8 +87,8 @@ pub(crate) struct StoppedThread {
     pub(crate) bp: usize,
     /// The general registers, in no particular order; zeros when the thread runs on.
     pub(crate) registers: [usize; GENERAL],
-    /// Where its vector registers lie; empty when the thread runs on.
-    pub(crate) vector: Span,
+    /// What was saved of its other registers: nothing when the thread runs on.
+    pub(crate) saved: Saved,
 }
 
 /// Why the world could not be stopped.
@@ -427,10 +428,10 @@ impl Stopper {
                 Stage::Ended => continue,
                 Stage::Parked => WORLD.slot(index).map(|slot| {
                     // SAFETY: `update` has seen our generation in the slot.
-                    let (registers, pc, vector) = unsafe { park::read_context(slot) };
+                    let (registers, pc, saved) = unsafe { park::read_context(slot) };
                     let sp = registers[GENERAL - 1];
                     let bp = registers[park::FRAME_POINTER];
-                    StoppedThread { tid: entry.tid, method: Method::Signal, sp, pc, bp, registers, vector }
+                    StoppedThread { tid: entry.tid, method: Method::Signal, sp, pc, bp, registers, saved }
                 }),
                 Stage::Traced => match self.traced(entry.tid) {
                     Some(thread) => Some(thread),
@@ -447,7 +448,7 @@ impl Stopper {
                 pc: 0,
                 bp: 0,
                 registers: [0; GENERAL],
-                vector: Span::new(0, 0),
+                saved: Saved::NOTHING,
             };
             threads.push(found.unwrap_or_else(running))?;
         }
@@ -461,10 +462,12 @@ impl Stopper {
         let mut registers = [0; GENERAL];
         registers[..15].copy_from_slice(&target.registers[..15]);
         registers[15] = sp;
-        let vector = Span::new(target.vector, target.vector + target.vector_bytes);
+        let span = Span::new(target.vector, target.vector + target.vector_bytes);
+        // SAFETY: the kernel has written the piece, in the same format as to a handler's frame.
+        let saved = unsafe { saved::read(span) };
         // user_regs_struct (sys/user.h): r15 r14 r13 r12 rbp, and rip at 16.
         let (bp, pc) = (target.registers[4], target.registers[16]);
-        Some(StoppedThread { tid, method: Method::Ptrace, sp, pc, bp, registers, vector })
+        Some(StoppedThread { tid, method: Method::Ptrace, sp, pc, bp, registers, saved })
     }
 }
 

@@ -262,6 +262,13 @@ pub(crate) fn clear_scratch_registers() {
     }
 }
 
+/// Where in the standard format the processor saves a component of its extended state, and how many bytes (CPUID, leaf 0xd). Slow
+/// where there is a hypervisor.
+pub(crate) fn place_of_component(number: u32) -> (usize, usize) {
+    let answer = core::arch::x86_64::__cpuid_count(0xd, number);
+    (answer.ebx as usize, answer.eax as usize)
+}
+
 /// Returns from a signal handler (rt_sigreturn(2)); only the kernel may jump here.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn signal_return() {

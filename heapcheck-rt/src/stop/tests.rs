@@ -24,9 +24,12 @@ fn stop_now(arena: &'static Arena, methods: Methods) -> Stopped {
 
 /// Whether the word is in the saved vector registers.
 fn has_vector_word(thread: &StoppedThread, word: usize) -> bool {
-    let words = thread.vector.start..thread.vector.end & !7;
-    // SAFETY: the area lives while the world is stopped.
-    words.step_by(8).any(|at| unsafe { (at as *const usize).read() } == word)
+    let mut found = false;
+    thread.saved.each_part(&WORLD.saved, |part| {
+        // SAFETY: the area lives while the world is stopped.
+        found |= (part.start..part.end).step_by(8).any(|at| unsafe { (at as *const usize).read() } == word);
+    });
+    found
 }
 
 #[test]
