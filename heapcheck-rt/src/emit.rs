@@ -579,11 +579,6 @@ pub(crate) fn no_verdict(options: &'static Options<'static>, reason: &[u8]) {
     }
 }
 
-/// The bytes of the leaks that count.
-pub(crate) fn leaked_bytes(findings: &Findings) -> u64 {
-    findings.leaks.as_slice().iter().filter(|leak| plain::counts(leak) && leak.kind != LeakKind::Doubtful).map(|leak| leak.bytes).sum()
-}
-
 /// Ends the process over a mistake of ours.
 pub(crate) fn bug((file, line): (&str, u32)) -> ! {
     let mut sink = FdSink(2);

@@ -8,7 +8,16 @@ use crate::record::{Leak, LeakKind, Totals};
 use crate::space::{Grow, OutOfMemory};
 use crate::stopped_heap::ArenaMemory;
 
-/// The result of a check.
+/// What a check has come to. Who has it may be stopped by the next check, and holds nothing of what checks work with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Summary {
+    pub(crate) totals: Totals,
+    /// As those of [`Findings`].
+    pub(crate) guests: u64,
+    pub(crate) locals: (u64, u64),
+}
+
+/// The result of a check, during the check.
 #[derive(Debug)]
 pub(crate) struct Findings {
     pub(crate) leaks: Buf<Leak>,
@@ -22,6 +31,11 @@ pub(crate) struct Findings {
 impl Findings {
     pub(crate) fn new(arena: &'static Arena) -> Self {
         Self { leaks: Buf::new(arena), totals: Totals::default(), guests: 0, locals: (0, 0) }
+    }
+
+    /// What outlives the check.
+    pub(crate) fn summary(&self) -> Summary {
+        Summary { totals: self.totals, guests: self.guests, locals: self.locals }
     }
 
     /// Adds one block. [`Findings::group`] joins equal ones.

@@ -9,7 +9,7 @@ use crate::arena::Buf;
 
 use crate::classify::{Leaks, classify};
 use crate::emit::{self, Recorder};
-use crate::findings::{Findings, kind_of, retained_of};
+use crate::findings::{Findings, Summary, kind_of, retained_of};
 use crate::held::Ways;
 use crate::heap::meta::{EARLY, IGNORED, Live};
 use crate::inuse::Sums;
@@ -51,12 +51,12 @@ impl From<OutOfMemory> for Failed {
     }
 }
 
-/// Checks the heap, and returns what was found after writing and printing it.
+/// Checks the heap, and returns what that has come to after writing and printing what was found.
 ///
 /// Whoever waits here for the check of another thread is stopped by it, and the frames of the runtime on its stack count
 /// as any others do. So this one is small, and nothing of the addresses that a check has seen is left below it.
 #[inline(never)]
-pub(crate) fn check(request: &Request, options: &'static Options<'static>) -> Result<Findings, Failed> {
+pub(crate) fn check(request: &Request, options: &'static Options<'static>) -> Result<Summary, Failed> {
     let _one_at_a_time = CHECK.hold();
     let outcome = check_alone(request, options);
     if let Some(thread) = Thread::current() {
@@ -66,16 +66,15 @@ pub(crate) fn check(request: &Request, options: &'static Options<'static>) -> Re
 }
 
 #[inline(never)]
-fn check_alone(request: &Request, options: &'static Options<'static>) -> Result<Findings, Failed> {
+fn check_alone(request: &Request, options: &'static Options<'static>) -> Result<Summary, Failed> {
     let modules = loaded::take()?;
     let mut findings = Findings::new(&SCRATCH);
     let mut recorder = Recorder::open(options);
-    let outcome = inspect(request, options, &modules, &mut findings, &mut recorder);
-    outcome?;
+    inspect(request, options, &modules, &mut findings, &mut recorder)?;
     if !leaves_no_trace(request, &findings) {
         emit::report(&mut findings, request, options, &modules, recorder);
     }
-    Ok(findings)
+    Ok(findings.summary())
 }
 
 /// The part during which the world stands still.

@@ -172,7 +172,7 @@ pub(crate) fn run(options: &'static Options<'static>, place: &Place, moment: Mom
 #[inline(never)]
 pub(crate) fn run_request(options: &'static Options<'static>, request: &Request) -> Option<u64> {
     match check(request, options) {
-        Ok(findings) => Some(crate::emit::leaked_bytes(&findings)),
+        Ok(found) => Some(found.totals.leaked_bytes),
         Err(failed) => {
             VERDICT.set_failed(failed.0);
             None

@@ -12,7 +12,7 @@
 use crate::arena::Buf;
 use crate::contract::{ANSWERED, EXCUSE_LIVE, IMPOSSIBLE, Question, TELL_LOCALS, WITHOUT_GUESTS, WITHOUT_LOCALS};
 use crate::emit::{self, Recorder};
-use crate::findings::Findings;
+use crate::findings::{Findings, Summary};
 use crate::heap::meta::Live;
 use crate::inspect::{Failed, check, is_empty_scope};
 use crate::loaded;
@@ -86,15 +86,15 @@ pub(crate) fn judge(request: &Request, question: &mut Question) -> i32 {
         return ANSWERED;
     }
     match look(request, options) {
-        Ok(findings) => {
-            let totals = &findings.totals;
+        Ok(found) => {
+            let totals = &found.totals;
             if totals.leaked_blocks > 0 {
                 scope.note_told();
             }
             question.leaked_bytes = totals.leaked_bytes;
             question.leaked_blocks = totals.leaked_blocks;
             question.excused_bytes = totals.suppressed_bytes;
-            (question.local_blocks, question.local_bytes) = findings.locals;
+            (question.local_blocks, question.local_bytes) = found.locals;
             ANSWERED
         }
         Err(failed) => {
@@ -105,7 +105,7 @@ pub(crate) fn judge(request: &Request, question: &mut Question) -> i32 {
 }
 
 /// Checks until nothing is lost, or until that can't change any more.
-fn look(request: &Request, options: &'static Options<'static>) -> Result<Findings, Failed> {
+fn look(request: &Request, options: &'static Options<'static>) -> Result<Summary, Failed> {
     clear_signal_stack();
     await_ending_threads(request.scope);
     let (mut looks, mut last) = (0, u64::MAX);
@@ -113,10 +113,10 @@ fn look(request: &Request, options: &'static Options<'static>) -> Result<Finding
         let mut request = *request;
         let is_alone = !has_others(request.scope);
         request.terms.is_tentative = !is_alone && looks < LOOKS_MAX;
-        let findings = check(&request, options)?;
-        let (leaked, guests) = (findings.totals.leaked_blocks, findings.guests);
+        let found = check(&request, options)?;
+        let (leaked, guests) = (found.totals.leaked_blocks, found.guests);
         if !request.terms.is_tentative || (leaked == 0 && guests == 0) {
-            return Ok(findings);
+            return Ok(found);
         }
         let is_sure = looks >= LOOKS_SURE && guests == 0 && last == leaked;
         sys::sleep_ns(1_000_000 << looks);

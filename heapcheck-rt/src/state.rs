@@ -47,7 +47,8 @@ pub(crate) const DORMANT: u8 = 4;
 
 pub(crate) static REGION: Region = Region::empty();
 pub(crate) static ARENA: Arena = Arena::on(&REGION.arena);
-/// Used by the check only, so that no stopped thread can hold its lock, nor one that runs a handler.
+/// Used by the check and by whoever writes the record only, while they hold the lock of either: so no thread that a check
+/// stops can hold this one's lock, nor one that runs a handler.
 pub(crate) static SCRATCH: Arena = Arena::quietly_on(&REGION.scratch);
 pub(crate) static SPANS: Spans = Spans::new();
 pub(crate) static PAGES: Pages = Pages::on(&REGION, &SPANS);
