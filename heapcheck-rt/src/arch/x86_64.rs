@@ -10,6 +10,7 @@
 //! the thread control block, which exists before any code of ours runs.
 
 use core::arch::{asm, global_asm, naked_asm};
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 /// Performs a system call and returns what the kernel put in `rax`.
 ///
@@ -241,10 +242,16 @@ pub(crate) unsafe fn write_both(to: *mut usize, words: [usize; 2]) {
     }
 }
 
-/// Clears the registers that a function need not keep (System V ABI x86-64, 3.2.1), as far as code for plain x86-64 uses
-/// them.
+/// Clears the registers that a function need not keep (System V ABI x86-64, 3.2.1).
 #[inline(always)]
 pub(crate) fn clear_scratch_registers() {
+    match widest() {
+        Widest::Xmm => {}
+        // SAFETY: the processor has it. Whoever calls a C function expects none of these registers back.
+        Widest::Ymm => unsafe { clear_ymm() },
+        // SAFETY: as above.
+        Widest::Zmm => unsafe { clear_zmm() },
+    }
     // SAFETY: the compiler is told of each.
     unsafe {
         asm!(
@@ -265,8 +272,100 @@ pub(crate) fn clear_scratch_registers() {
 /// Where in the standard format the processor saves a component of its extended state, and how many bytes (CPUID, leaf 0xd). Slow
 /// where there is a hypervisor.
 pub(crate) fn place_of_component(number: u32) -> (usize, usize) {
-    let answer = core::arch::x86_64::__cpuid_count(0xd, number);
-    (answer.ebx as usize, answer.eax as usize)
+    let (bytes, at, _) = cpuid(0xd, number);
+    (at as usize, bytes as usize)
+}
+
+/// The widest vector registers that the processor and the kernel offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Widest {
+    Xmm,
+    Ymm,
+    Zmm,
+}
+
+/// Asks once: on a virtual machine the answer comes from its host, and takes 25 microseconds.
+pub(crate) fn widest() -> Widest {
+    const ALL: [Widest; 3] = [Widest::Xmm, Widest::Ymm, Widest::Zmm];
+    static KNOWN: AtomicU8 = AtomicU8::new(ALL.len() as u8);
+    ALL.get(usize::from(KNOWN.load(Relaxed))).copied().unwrap_or_else(|| {
+        let widest = ask_for_widest();
+        KNOWN.store(widest as u8, Relaxed);
+        widest
+    })
+}
+
+/// Intel's manual, volume 1, 13.2 and 15.2.
+#[cold]
+fn ask_for_widest() -> Widest {
+    const XSAVE_AND_AVX: u32 = 0b11 << 27;
+    const AVX512_F_AND_VL: u32 = 1 << 31 | 1 << 16;
+    const YMM_STATE: u32 = 0b110;
+    const ZMM_STATE: u32 = 0b1110_0110;
+    let (leaves, _, _) = cpuid(0, 0);
+    if leaves < 7 || cpuid(1, 0).2 & XSAVE_AND_AVX != XSAVE_AND_AVX {
+        return Widest::Xmm;
+    }
+    let enabled: u32;
+    // SAFETY: reads a register of the processor, which has it.
+    unsafe {
+        asm!("xgetbv", in("ecx") 0, out("eax") enabled, out("edx") _, options(nomem, nostack, preserves_flags))
+    };
+    let has = |state: u32| enabled & state == state;
+    match cpuid(7, 0).1 & AVX512_F_AND_VL == AVX512_F_AND_VL {
+        true if has(ZMM_STATE) => Widest::Zmm,
+        _ if has(YMM_STATE) => Widest::Ymm,
+        _ => Widest::Xmm,
+    }
+}
+
+/// What the processor says about itself: eax, ebx and ecx of a leaf's part.
+fn cpuid(leaf: u32, part: u32) -> (u32, u32, u32) {
+    let (eax, ebx, ecx): (u32, u64, u32);
+    // SAFETY: every x86-64 processor has the instruction; rbx, which can't be named here, is kept.
+    unsafe {
+        asm!("mov {kept}, rbx", "cpuid", "xchg {kept}, rbx", kept = out(reg) ebx, inlateout("eax") leaf => eax,
+            inlateout("ecx") part => ecx, out("edx") _, options(nomem, nostack, preserves_flags));
+    }
+    (eax, ebx as u32, ecx)
+}
+
+/// Clears the first sixteen vector registers in their whole width.
+///
+/// # Safety
+/// The processor has AVX.
+#[unsafe(naked)]
+unsafe extern "C" fn clear_ymm() {
+    naked_asm!("vzeroall", "ret")
+}
+
+/// The same, and the sixteen that only AVX-512 knows. Functions of libc use those for what they move: they spare others a
+/// `vzeroupper`, and what was in them stays there for long.
+///
+/// # Safety
+/// The processor has AVX-512 F and VL.
+#[unsafe(naked)]
+unsafe extern "C" fn clear_zmm() {
+    naked_asm!(
+        "vzeroall",
+        "vpxord xmm16, xmm16, xmm16",
+        "vpxord xmm17, xmm17, xmm17",
+        "vpxord xmm18, xmm18, xmm18",
+        "vpxord xmm19, xmm19, xmm19",
+        "vpxord xmm20, xmm20, xmm20",
+        "vpxord xmm21, xmm21, xmm21",
+        "vpxord xmm22, xmm22, xmm22",
+        "vpxord xmm23, xmm23, xmm23",
+        "vpxord xmm24, xmm24, xmm24",
+        "vpxord xmm25, xmm25, xmm25",
+        "vpxord xmm26, xmm26, xmm26",
+        "vpxord xmm27, xmm27, xmm27",
+        "vpxord xmm28, xmm28, xmm28",
+        "vpxord xmm29, xmm29, xmm29",
+        "vpxord xmm30, xmm30, xmm30",
+        "vpxord xmm31, xmm31, xmm31",
+        "ret",
+    )
 }
 
 /// Returns from a signal handler (rt_sigreturn(2)); only the kernel may jump here.
@@ -344,3 +443,64 @@ core::arch::global_asm!(
     "mov eax, 8",
     "ret",
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn fill_ymm(_: usize) {
+        naked_asm!(
+            "vmovq xmm15, rdi",
+            "vpermilpd xmm15, xmm15, 0",
+            "vinsertf128 ymm15, ymm15, xmm15, 1",
+            "ret"
+        )
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn read_ymm(_: *mut [usize; 8]) {
+        naked_asm!("vmovups [rdi], ymm15", "ret")
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn fill_zmm(_: usize) {
+        naked_asm!("vpbroadcastq zmm16, rdi", "vpbroadcastq zmm31, rdi", "ret")
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn read_zmm(_: *mut [usize; 8]) {
+        naked_asm!("vporq zmm16, zmm16, zmm31", "vmovdqu64 [rdi], zmm16", "ret")
+    }
+
+    #[test]
+    fn vector_registers_are_cleared_in_their_whole_width() {
+        let mut words = [0; 8];
+        if widest() == Widest::Xmm {
+            return eprintln!("skipped: this processor has no AVX");
+        }
+        // SAFETY: the processor has AVX, and nobody expects these registers to be kept.
+        unsafe {
+            fill_ymm(0x5bad);
+            read_ymm(&mut words);
+            assert_eq!(words, [0x5bad, 0x5bad, 0x5bad, 0x5bad, 0, 0, 0, 0]);
+            fill_ymm(0x5bad);
+            clear_scratch_registers();
+            read_ymm(&mut words);
+        }
+        assert_eq!(words, [0; 8]);
+        if widest() != Widest::Zmm {
+            return eprintln!("skipped: this processor has no AVX-512");
+        }
+        // SAFETY: as above, with AVX-512.
+        unsafe {
+            fill_zmm(0x5bad);
+            read_zmm(&mut words);
+            assert_eq!(words, [0x5bad; 8]);
+            fill_zmm(0x5bad);
+            clear_scratch_registers();
+            read_zmm(&mut words);
+        }
+        assert_eq!(words, [0; 8]);
+    }
+}
