@@ -177,6 +177,8 @@ fn threads() -> Vec<Case> {
         ..case("threads", title, "pair", args)
     };
     vec![
+        // What two cores do to a pair where nothing is shared: it explains the next row, and promises nothing.
+        Case { floors: vec![], ..case("two processes, each its own", &["apart", "5"]) },
         case("two threads, each its own", &["two", "5"]),
         case("one thread allocates, another frees", &["handoff", "5"]),
     ]

@@ -11,7 +11,7 @@ mod count;
 #[cfg(feature = "dhat")]
 mod watched;
 
-pub use raw::{free, malloc, monotonic_ns, rss_bytes, write_word};
+pub use raw::{beside, free, malloc, monotonic_ns, rss_bytes, shared, write_word};
 
 #[cfg(feature = "count")]
 #[global_allocator]

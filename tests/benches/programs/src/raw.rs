@@ -5,6 +5,7 @@
 //! still live; the programs keep this, they have no other source of pointers.
 
 use std::hint::black_box;
+use std::sync::atomic::AtomicU64;
 
 /// A block of `size` bytes. The pointer is hidden from the optimiser, which else removes the pair.
 #[inline(always)]
@@ -43,4 +44,39 @@ pub fn rss_bytes() -> usize {
     let pages: usize = statm.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("statm has numbers");
     // SAFETY: sysconf reads a constant.
     pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
+}
+
+/// Numbers, all zero, that forked processes share with this one.
+///
+/// # Panics
+/// When there is no memory.
+pub fn shared<const COUNT: usize>() -> &'static [AtomicU64; COUNT] {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping touches nothing that is there.
+    let address = unsafe { libc::mmap(std::ptr::null_mut(), 8 * COUNT, protection, flags, -1, 0) };
+    assert!(address != libc::MAP_FAILED, "mmap has no memory left");
+    // SAFETY: the mapping is large enough, begins with a page, and stays.
+    unsafe { &*address.cast() }
+}
+
+/// Runs `other` in a process of its own, and `here` meanwhile.
+///
+/// # Panics
+/// When there can be no more processes.
+pub fn beside<R>(other: impl FnOnce(), here: impl FnOnce() -> R) -> R {
+    // SAFETY: this process has one thread, so its copy may do whatever it may do.
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork makes no process"),
+        0 => {
+            other();
+            // SAFETY: ends this process, whose destructors and buffers are the other one's.
+            unsafe { libc::_exit(0) }
+        }
+        child => {
+            let result = here();
+            // SAFETY: waits for the child; null means that its status is not wanted.
+            assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+            result
+        }
+    }
 }

@@ -1,11 +1,14 @@
 //! `pair MODE DEPTH`: nanoseconds of a malloc and its free below DEPTH frames of recursion, the best of many batches.
 //!
 //! `one`: pairs of 64 bytes on one thread, called from one place. `descend`: the whole recursion is entered anew for
-//! each pair. `two`: two threads at once, each its own pairs. `handoff`: one thread allocates, another frees.
-//! `ring`: the hand-over alone, of no blocks. `churn-N`: N live blocks of mixed sizes, a random one replaced each time. A batch of two threads lasts from the
-//! moment both are ready until both are done, so the best batch is one in which both really ran.
+//! each pair. `two`: two threads at once, each its own pairs. `apart`: two processes instead, which share no allocator: what
+//! the machine does to anything that runs twice. `handoff`: one thread allocates, another frees. `ring`: the hand-over
+//! alone, of no blocks. `churn-N`: N live blocks of mixed sizes, a random one replaced each time. A batch of two lasts from
+//! the moment both are ready until both are done, so the best batch is one in which both really ran.
 
-use heapcheck_bench_programs::{Random, at_depth, end, free, malloc, monotonic_ns, number, tell};
+use heapcheck_bench_programs::{
+    Random, at_depth, beside, end, free, malloc, monotonic_ns, number, shared, tell,
+};
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::*};
 use std::thread;
@@ -21,6 +24,7 @@ fn main() {
         "one" => one(depth),
         "descend" => descend(depth),
         "two" => together(depth, [pairs, pairs]),
+        "apart" => apart(depth),
         "handoff" => together(depth, [produce, consume]),
         "ring" => together(depth, [produce_nothing, consume_nothing]),
         _ => churn(
@@ -86,37 +90,46 @@ fn mixed_size(random: &mut Random) -> usize {
     if bits & 15 == 0 { 16 + (bits >> 8) % 2032 } else { 8 + (bits >> 8) % 248 }
 }
 
-static ARRIVED: AtomicUsize = AtomicUsize::new(0);
-static DONE_NS: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+/// Where two sides begin together: how often one has come, and when each was done. All zeros is a fresh one.
+struct Meeting<'a>(&'a [AtomicU64; 3]);
 
-/// Runs both sides in batches that start together; a batch takes as long as its slower side.
-fn together(depth: usize, sides: [fn(); 2]) -> f64 {
-    let side = |which: usize| {
+impl Meeting<'_> {
+    /// Waits until `arrivals` calls were made by both sides together; the time of leaving.
+    fn meet(&self, arrivals: u64) -> u64 {
+        self.0[0].fetch_add(1, AcqRel);
+        wait_until(|| self.0[0].load(Acquire) >= arrivals);
+        monotonic_ns()
+    }
+
+    /// One side, in batches that start together; a batch takes as long as its slower side.
+    fn attend(&self, which: usize, depth: usize, work: fn()) -> f64 {
         let mut best_ns = u64::MAX;
         at_depth(depth, &mut || {
-            for batch in 0..BATCHES {
-                let start_ns = meet(4 * batch + 2);
-                sides[which]();
-                DONE_NS[which].store(monotonic_ns(), Relaxed);
-                meet(4 * batch + 4);
-                let done_ns = DONE_NS[0].load(Relaxed).max(DONE_NS[1].load(Relaxed));
+            for batch in 0..BATCHES as u64 {
+                let start_ns = self.meet(4 * batch + 2);
+                work();
+                self.0[1 + which].store(monotonic_ns(), Relaxed);
+                self.meet(4 * batch + 4);
+                let done_ns = self.0[1].load(Relaxed).max(self.0[2].load(Relaxed));
                 best_ns = best_ns.min(done_ns - start_ns);
             }
         });
-        best_ns
-    };
-    let best_ns = thread::scope(|scope| {
-        let other = scope.spawn(|| side(1));
-        side(0).min(other.join().expect("the other side ran"))
-    });
-    best_ns as f64 / PAIRS as f64
+        best_ns as f64 / PAIRS as f64
+    }
 }
 
-/// Waits until `arrivals` calls were made by both sides together; the time of leaving.
-fn meet(arrivals: usize) -> u64 {
-    ARRIVED.fetch_add(1, AcqRel);
-    wait_until(|| ARRIVED.load(Acquire) >= arrivals);
-    monotonic_ns()
+fn together(depth: usize, sides: [fn(); 2]) -> f64 {
+    let words = [const { AtomicU64::new(0) }; 3];
+    let meeting = Meeting(&words);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| meeting.attend(1, depth, sides[1]));
+        meeting.attend(0, depth, sides[0]).min(other.join().expect("the other side ran"))
+    })
+}
+
+fn apart(depth: usize) -> f64 {
+    let meeting = Meeting(shared());
+    beside(|| _ = meeting.attend(1, depth, pairs), || meeting.attend(0, depth, pairs))
 }
 
 fn wait_until(mut ready: impl FnMut() -> bool) {
