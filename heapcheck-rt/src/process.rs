@@ -25,7 +25,7 @@ use crate::options::{Mode, Options, Report};
 use crate::place::{Place, note_place, push_place};
 use crate::record::{Moment, NoteKind, Outcome};
 use crate::request::Request;
-use crate::state::{ACTIVE, CONFIG, DEPOT, VERDICT, DONE, ENDING, EXITING, MAIN, SCOPES, SETTINGS, STATUS, THREADS, enter, phase};
+use crate::state::{ACTIVE, CHECK, CONFIG, DEPOT, VERDICT, DONE, ENDING, EXITING, MAIN, SCOPES, SETTINGS, STATUS, THREADS, enter, phase};
 use crate::sys::{self, libc};
 use crate::thread::Thread;
 use crate::unwind::{self, Registers};
@@ -236,6 +236,8 @@ extern "C" fn end_of_all(status: i32, _: usize, place: &Place) {
 /// runtime's frame around what the thread has run there are frames of libc alone, then, and none of the program's.
 fn abandoned(place: &Place) -> Option<Place> {
     let root = Thread::current()?.capture.root_sp();
+    // A signal may have asked for a check, and that must not stop a thread that takes from the arena of checks.
+    let _no_check = CHECK.hold();
     let modules = loaded::take().ok()?;
     let libc = modules.find(place.pc)?;
     let is_libc = |pc: usize| modules.find(pc) == Some(libc) && modules.all()[libc].role != Role::Program;
