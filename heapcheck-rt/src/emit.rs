@@ -99,9 +99,15 @@ impl Recorder {
         self.state.fd = sys::move_fd(fd, 700);
         self.state.identity = sys::file_identity(self.state.fd).unwrap_or((0, 0));
         let mut exe = [0u8; PATH_MAX];
-        let exe_len = sys::read_link(b"/proc/self/exe\0", &mut exe).unwrap_or(0);
+        // The kernel answers for the thread alone when the first one has ended.
+        let exe_len = sys::read_link(b"/proc/self/exe\0", &mut exe)
+            .or_else(|_| sys::read_link(b"/proc/thread-self/exe\0", &mut exe))
+            .unwrap_or(0);
         let mut args = [0u8; 2048];
-        let args_len = read_file(b"/proc/self/cmdline\0", &mut args);
+        let args_len = match read_file(b"/proc/self/cmdline\0", &mut args) {
+            0 => read_file(b"/proc/thread-self/cmdline\0", &mut args),
+            len => len,
+        };
         let begin = Begin {
             pid: sys::process_id() as u32,
             ppid: sys::parent_id() as u32,

@@ -102,11 +102,11 @@ extern "C-unwind" fn around_main(count: i32, arguments: usize, environment: usiz
     )
 }
 
-/// Answers what to call as `main` from the frame with this stack pointer.
-extern "C-unwind" fn begin_main(sp: usize) -> Main {
+/// Answers what to call as `main`.
+extern "C-unwind" fn begin_main(place: &Place) -> Main {
     SETTINGS.born.store(0, Relaxed);
     THREADS.each(|thread| thread.set_born(0));
-    Thread::note_root(sp, around_main as *const () as usize);
+    Thread::note_root(&raw const *place as usize, place.sp, around_main as *const () as usize);
     // SAFETY: the start function gave us this pointer as `main`.
     unsafe { core::mem::transmute::<usize, Main>(MAIN.load(Relaxed)) }
 }
@@ -235,7 +235,7 @@ extern "C" fn end_of_all(status: i32, _: usize, place: &Place) {
 /// Where the last thread has left the program, when libc ends the process because that one has ended. From `place` up to the
 /// runtime's frame around what the thread has run there are frames of libc alone, then, and none of the program's.
 fn abandoned(place: &Place) -> Option<Place> {
-    let root = Thread::current()?.capture.root_sp();
+    let root = Thread::current()?.capture.root_end();
     // A signal may have asked for a check, and that must not stop a thread that takes from the arena of checks.
     let _no_check = CHECK.hold();
     let modules = loaded::take().ok()?;

@@ -73,6 +73,9 @@ extern "C-unwind" fn trampoline(record: usize) -> usize {
     )
 }
 
+/// The bytes of its frame: a register and the return address.
+const TRAMPOLINE_BYTES: usize = 16;
+
 /// What a thread is to run, as two registers.
 #[repr(C)]
 struct Work {
@@ -98,7 +101,7 @@ fn begin_by(start: &'static Start, sp: usize) -> Work {
         tenancy::begin(thread, start);
     }
     starts::give_back(start);
-    Thread::note_root(sp, trampoline as *const () as usize);
+    Thread::note_root(sp, sp + TRAMPOLINE_BYTES, trampoline as *const () as usize);
     // SAFETY: the program gave this function for exactly this.
     Work { function: unsafe { core::mem::transmute::<usize, Routine>(function) }, argument }
 }

@@ -110,10 +110,11 @@ impl Thread {
         unsafe { (arch::tls_word() as *mut Thread).as_mut() }
     }
 
-    /// Notes that the function `code`, whose stack pointer is `sp`, is about to call what the program runs on this thread's stack.
-    pub(crate) fn note_root(sp: usize, code: usize) {
+    /// Notes that the function `code`, whose frame lies from its stack pointer `sp` up to `end`, is about to call what the program
+    /// runs on this thread's stack.
+    pub(crate) fn note_root(sp: usize, end: usize, code: usize) {
         if let Some(thread) = Self::current() {
-            thread.capture.set_root(sp, code);
+            thread.capture.set_root(sp, end, code);
         }
     }
 

@@ -30,6 +30,7 @@ static const char *way;
 // The last thread of the process: libc ends it when this one is over.
 static void *last(void *nothing) {
     pthread_join(first, NULL);
+    usleep(20000);
     litter();
     if (strcmp(way, "pthread_exit") == 0) pthread_exit(NULL);
     return nothing;

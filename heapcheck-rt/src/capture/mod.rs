@@ -464,17 +464,17 @@ impl Capture {
     /// Tells the bounds of the thread's own stack.
     pub(crate) fn set_stack(&mut self, low: usize, end: usize) {
         (self.stack_low, self.stack_end, self.memo_end) = (low, end, end.saturating_sub(16));
-        self.set_root(0, 0);
+        self.set_root(0, 0, 0);
     }
 
-    /// Tells the runtime's own frame around what the program runs on this stack: its stack pointer, and its function.
-    pub(crate) fn set_root(&mut self, sp: usize, code: usize) {
-        self.shadow.root = Root { sp, code };
+    /// Tells the runtime's own frame around what the program runs on this stack: from where to where it lies, and its function.
+    pub(crate) fn set_root(&mut self, sp: usize, end: usize, code: usize) {
+        self.shadow.root = Root { sp, end, code };
     }
 
-    /// The stack pointer of that frame; 0 when there is none.
-    pub(crate) fn root_sp(&self) -> usize {
-        self.shadow.root.sp
+    /// Where that frame ends; 0 when there is none.
+    pub(crate) fn root_end(&self) -> usize {
+        self.shadow.root.end
     }
 
     /// Forgets all walks.

@@ -126,6 +126,8 @@ impl Word {
 pub(crate) struct Root {
     /// Its stack pointer while it calls; 0 when there is no such frame.
     pub(crate) sp: usize,
+    /// Where its caller's frame begins.
+    pub(crate) end: usize,
     /// Where its code begins.
     pub(crate) code: usize,
 }

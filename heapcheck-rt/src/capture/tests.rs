@@ -246,7 +246,7 @@ fn check(world: &World, seed: u64, operations: usize, deep: bool) -> usize {
         run.call(ROOT, 0);
         run.call(1, 0);
         let root = run.address(run.frames[run.frames.len() - 2].sp);
-        remembering.set_root(root, program.pc(ROOT, 0));
+        remembering.set_root(root, 0, program.pc(ROOT, 0));
     }
     let mut captured = 0;
     // A walk that goes up for a while, then down, as recursion does.

@@ -157,7 +157,8 @@ pub(crate) fn write_all(fd: i32, mut bytes: &[u8]) -> Result<(), Errno> {
 pub(crate) fn read_memory(address: usize, words: &mut [usize]) -> Result<usize, Errno> {
     let local = [words.as_mut_ptr() as usize, size_of_val(words)];
     let remote = [address, size_of_val(words)];
-    call!(310, process_id(), local.as_ptr(), 1, remote.as_ptr(), 1, 0).map(|bytes| bytes / size_of::<usize>())
+    // By the thread's number: that of the process means its first thread, which may be gone, and its memory with it.
+    call!(310, thread_id(), local.as_ptr(), 1, remote.as_ptr(), 1, 0).map(|bytes| bytes / size_of::<usize>())
 }
 
 /// Closes a file descriptor.
