@@ -5,6 +5,7 @@
 //! the program's heap) happens before; what the check needs comes from an arena of its own, because a stopped thread
 //! may hold any other lock.
 
+use crate::arch;
 use crate::arena::Buf;
 
 use crate::classify::{Leaks, classify};
@@ -61,6 +62,9 @@ pub(crate) fn check(request: &Request, options: &'static Options<'static>) -> Re
     let outcome = check_alone(request, options);
     if let Some(thread) = Thread::current() {
         thread.clear_stack::<CHECK_STACK_BYTES>();
+    }
+    if !is_at_exit(request) {
+        arch::clear_wide_registers();
     }
     outcome
 }
@@ -199,12 +203,17 @@ fn thread_facts() -> Result<Buf<ThreadFacts>, OutOfMemory> {
     outcome.map(|()| facts)
 }
 
+/// Whether this is the last check of the process.
+fn is_at_exit(request: &Request) -> bool {
+    matches!(request.moment, Moment::BeforeDestructors | Moment::AfterDestructors)
+}
+
 fn stop_world(request: &Request, options: &Options<'_>, facts: &[ThreadFacts]) -> Result<Stopped, Failed> {
     let mut known = Buf::new(&SCRATCH);
     for fact in facts.iter().filter(|fact| fact.state == ThreadState::Live) {
         known.push(fact.tid)?;
     }
-    let at_exit = matches!(request.moment, Moment::BeforeDestructors | Moment::AfterDestructors);
+    let at_exit = is_at_exit(request);
     let ways = Methods {
         signal: options.stop.has(StopWays::SIGNAL),
         ptrace: options.stop.has(StopWays::PTRACE),

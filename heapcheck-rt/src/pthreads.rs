@@ -112,6 +112,7 @@ fn begin_by(start: &'static Start, sp: usize) -> Work {
 fn clear_used_stack(has_room: bool) {
     if has_room && SCOPES.count() > 1 {
         arch::clear_below::<USED_STACK_BYTES>();
+        arch::clear_wide_registers();
     }
 }
 

@@ -165,15 +165,13 @@ impl Thread {
         balance
     }
 
-    /// Overwrites what calls of the calling thread have left on its stack; see [`arch::clear_below`]. On a stack that is not the
-    /// thread's own, or that has little room, only the registers are cleared.
+    /// Overwrites what calls of the calling thread have left on its stack; see [`arch::clear_below`]. Does nothing on a stack that
+    /// is not the thread's own, or that has little room.
     #[inline(never)]
     pub(crate) fn clear_stack<const BYTES: usize>(&self) {
         let (low, end) = (self.capture.stack_low, self.capture.stack_end);
         if low != 0 && (low + 2 * BYTES..end).contains(&arch::stack_pointer()) {
             arch::clear_below::<BYTES>();
-        } else {
-            arch::clear_scratch_registers();
         }
     }
 

@@ -242,16 +242,10 @@ pub(crate) unsafe fn write_both(to: *mut usize, words: [usize; 2]) {
     }
 }
 
-/// Clears the registers that a function need not keep (System V ABI x86-64, 3.2.1).
+/// Clears the registers that a function need not keep (System V ABI x86-64, 3.2.1), as far as code for plain x86-64 uses
+/// them.
 #[inline(always)]
 pub(crate) fn clear_scratch_registers() {
-    match widest() {
-        Widest::Xmm => {}
-        // SAFETY: the processor has it. Whoever calls a C function expects none of these registers back.
-        Widest::Ymm => unsafe { clear_ymm() },
-        // SAFETY: as above.
-        Widest::Zmm => unsafe { clear_zmm() },
-    }
     // SAFETY: the compiler is told of each.
     unsafe {
         asm!(
@@ -276,16 +270,28 @@ pub(crate) fn place_of_component(number: u32) -> (usize, usize) {
     (at as usize, bytes as usize)
 }
 
+/// Clears the others: what code for newer processors uses, functions of libc among it. These leave there what they have moved.
+#[inline(never)]
+pub(crate) fn clear_wide_registers() {
+    match widest() {
+        Widest::Xmm => {}
+        // SAFETY: the processor has it. Whoever calls a C function expects none of these registers back.
+        Widest::Ymm => unsafe { clear_ymm() },
+        // SAFETY: as above.
+        Widest::Zmm => unsafe { clear_zmm() },
+    }
+}
+
 /// The widest vector registers that the processor and the kernel offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Widest {
+enum Widest {
     Xmm,
     Ymm,
     Zmm,
 }
 
 /// Asks once: on a virtual machine the answer comes from its host, and takes 25 microseconds.
-pub(crate) fn widest() -> Widest {
+fn widest() -> Widest {
     const ALL: [Widest; 3] = [Widest::Xmm, Widest::Ymm, Widest::Zmm];
     static KNOWN: AtomicU8 = AtomicU8::new(ALL.len() as u8);
     ALL.get(usize::from(KNOWN.load(Relaxed))).copied().unwrap_or_else(|| {
@@ -485,7 +491,7 @@ mod tests {
             read_ymm(&mut words);
             assert_eq!(words, [0x5bad, 0x5bad, 0x5bad, 0x5bad, 0, 0, 0, 0]);
             fill_ymm(0x5bad);
-            clear_scratch_registers();
+            clear_wide_registers();
             read_ymm(&mut words);
         }
         assert_eq!(words, [0; 8]);
@@ -498,7 +504,7 @@ mod tests {
             read_zmm(&mut words);
             assert_eq!(words, [0x5bad; 8]);
             fill_zmm(0x5bad);
-            clear_scratch_registers();
+            clear_wide_registers();
             read_zmm(&mut words);
         }
         assert_eq!(words, [0; 8]);
