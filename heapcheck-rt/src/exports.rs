@@ -82,7 +82,8 @@ macro_rules! placed {
 }
 pub(crate) use placed;
 
-/// Exports `$name`, which passes its arguments, the slot of the return address and the frame pointer to `$body`.
+/// Exports `$name`, which passes its arguments, the slot of the return address and the frame pointer to `$body`. A signal may
+/// interrupt it, so it says how its caller is found.
 macro_rules! entry {
     ($name:ident = $body:ident, $slot:literal, $bp:literal) => {
         #[unsafe(naked)]
@@ -91,7 +92,10 @@ macro_rules! entry {
         #[cfg_attr(heapcheck_linked, unsafe(export_name = concat!("heapcheck_linked_", stringify!($name))))]
         pub(crate) unsafe extern "C" fn $name() {
             core::arch::naked_asm!(
-                concat!("mov ", $slot, ", rsp"), concat!("mov ", $bp, ", rbp"), "jmp {}", sym $body,
+                ".cfi_startproc",
+                concat!("mov ", $slot, ", rsp"), concat!("mov ", $bp, ", rbp"), "jmp {}",
+                ".cfi_endproc",
+                sym $body,
             )
         }
 
@@ -101,7 +105,10 @@ macro_rules! entry {
             #[unsafe(export_name = concat!("heapcheck_preloaded_", stringify!($name)))]
             unsafe extern "C" fn again() {
                 core::arch::naked_asm!(
-                    concat!("mov ", $slot, ", rsp"), concat!("mov ", $bp, ", rbp"), "jmp {}", sym $body,
+                    ".cfi_startproc",
+                    concat!("mov ", $slot, ", rsp"), concat!("mov ", $bp, ", rbp"), "jmp {}",
+                    ".cfi_endproc",
+                    sym $body,
                 )
             }
         };

@@ -128,9 +128,11 @@ macro_rules! stand_in {
             #[unsafe(naked)]
             pub(super) unsafe extern "C" fn entry() {
                 core::arch::naked_asm!(
+                    ".cfi_startproc",
                     concat!("mov ", $bp, ", rbp"),
                     concat!("mov ", $sp, ", rsp"),
                     "jmp {}",
+                    ".cfi_endproc",
                     sym work
                 )
             }

@@ -177,20 +177,22 @@ pub(crate) struct Memory<'a> {
     /// A copy of memory that is not.
     copied: usize,
     len: usize,
-    copy: &'a mut Copied,
+    copy: &'a mut [usize],
 }
 
 /// Words copied at once. Most frames are shorter than this.
 pub(crate) type Copied = [usize; 128];
+/// The same, where there is little room, and little is copied.
+pub(crate) const COPIED_FEW: usize = 16;
 
 impl<'a> Memory<'a> {
     /// A stack whose words between two addresses are mapped. There is a place for copies of others.
-    pub(crate) fn within(low: usize, end: usize, copy: &'a mut Copied) -> Self {
+    pub(crate) fn within(low: usize, end: usize, copy: &'a mut [usize]) -> Self {
         Self { low, end, copied: 0, len: 0, copy }
     }
 
     /// Memory of which nothing is known.
-    pub(crate) fn anywhere(copy: &'a mut Copied) -> Self {
+    pub(crate) fn anywhere(copy: &'a mut [usize]) -> Self {
         Self::within(0, 0, copy)
     }
 

@@ -2,7 +2,7 @@
 //! The traces that the runtime captures, compared frame by frame with those of libgcc's unwinder, a million of them.
 //!
 //! The programs in `cases/verify` allocate through every kind of frame: with and without frame pointers, of changing
-//! size, interrupted by signals, on other stacks, deeper than a trace goes, in libraries that come and go. The verify
+//! size, interrupted by signals at any instruction, on other stacks, deeper than a trace goes, in libraries that come and go. The verify
 //! mode of the runtime (`HEAPCHECK_VERIFY=1`) compares and counts.
 
 use std::ffi::OsString;
@@ -20,6 +20,8 @@ const C_SCENARIOS: &[(&str, &str)] = &[
     ("variable", "1500"),
     ("callbacks", "400"),
     ("signals", "700"),
+    ("storm", "1000"),
+    ("steps", "3"),
     ("coroutines", "1500"),
     ("libc", "400"),
     ("threads", "800"),

@@ -13,6 +13,7 @@ use super::shadow::Step;
 use crate::limits::FRAMED_SLOTS;
 use crate::rule::Rule;
 use crate::unwind::Rules;
+use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
 /// Frames of such a trace.
 pub(super) const FRAMES: usize = 3;
@@ -66,7 +67,13 @@ impl Framed {
         let is_framed = |step: Step| !step.interrupted && rules.known_rule_of(step.pc) == Some(Rule::FRAMED);
         if is_framed(inner) && is_framed(middle) && !outer.interrupted {
             let pcs = [inner.pc, middle.pc, outer.pc];
-            self.slots[slot(pcs)] = Entry { pcs, trace: trace as usize };
+            let entry = &mut self.slots[slot(pcs)];
+            // Nobody who interrupts this finds half of it.
+            entry.pcs[0] = 0;
+            compiler_fence(SeqCst);
+            (entry.pcs[1], entry.pcs[2], entry.trace) = (pcs[1], pcs[2], trace as usize);
+            compiler_fence(SeqCst);
+            entry.pcs[0] = pcs[0];
         }
     }
 

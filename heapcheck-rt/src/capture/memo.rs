@@ -8,13 +8,15 @@
 //! This is the hottest code of the runtime, and it is counted in instructions. Where a trace has few enough words they
 //! are compared without a loop ([`Memos::find`]); deeper ones are found by [`Memos::find_deep`]. The place is told by
 //! one word made of `pc` and `sp`: two places share it with a chance of one in some 2^40, no worse than two traces share
-//! a hash in the depot.
+//! a hash in the depot. That word is looked at again at the end: a signal handler may have put another place there, and never
+//! the same one, because what it interrupts lies on the stack as well.
 //!
 //! # Safety
 //! The slots of a memo lie above its `sp`, which equals the stack pointer of the walk, on the thread's own stack.
 
 use super::shadow::{Step, Word};
 use crate::limits::{MEMO_SLOTS, SHORT_MAX};
+use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
 /// Words that decide about a trace of three frames: two return addresses and a frame pointer.
 const FEW: usize = 3;
@@ -53,6 +55,13 @@ pub(super) fn key_of(pc: usize, sp: usize, bp: usize, end: usize) -> usize {
     place.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ sp
 }
 
+/// What a word is now that what decides to look at it has been read.
+#[inline(always)]
+fn now<T: Copy>(word: &T) -> T {
+    // SAFETY: a reference can be read.
+    unsafe { (&raw const *word).read_volatile() }
+}
+
 /// The memos of a thread.
 #[derive(Debug)]
 #[repr(C)]
@@ -80,7 +89,11 @@ impl Memos {
         for word in &memo.words[..FEW] {
             differs |= word.differs();
         }
-        (differs == 0).then_some(memo.trace)
+        if differs != 0 {
+            return None;
+        }
+        let trace = now(&memo.trace);
+        (now(&memo.key) == key).then_some(trace)
     }
 
     /// The trace of this call site, of any depth.
@@ -93,7 +106,11 @@ impl Memos {
         }
         let differs =
             memo.words.iter().take(FEW + memo.more as usize).fold(0, |all, word| all | word.differs());
-        (differs == 0).then_some(memo.trace)
+        if differs != 0 {
+            return None;
+        }
+        let trace = now(&memo.trace);
+        (now(&memo.deep_key) == key).then_some(trace)
     }
 
     /// Learns the trace of a walk of at most [`SHORT_MAX`] frames, innermost first.
@@ -105,6 +122,9 @@ impl Memos {
         }
         let key = key_of(first.pc, first.sp, first.bp, end);
         let memo = &mut self.slots[Self::slot(key, first.sp)];
+        // Nobody who interrupts this finds half of it.
+        (memo.key, memo.deep_key) = (0, 0);
+        compiler_fence(SeqCst);
         // The outermost frame's own rule was not used; from there inwards a frame needs its frame pointer when it was
         // stepped out of by it, or when it only passes on what an outer frame needs.
         let mut needs_bp = false;
@@ -127,9 +147,9 @@ impl Memos {
         }
         needs_bp = !outer.is_empty() && (first.uses_bp || (first.keeps_bp && needs_bp));
         memo.bp_mask = if needs_bp { usize::MAX } else { 0 };
-        memo.key = if memo.more == 0 { key } else { 0 };
-        (memo.deep_key, memo.bp) = (key, first.bp);
-        memo.trace = trace;
+        (memo.bp, memo.trace) = (first.bp, trace);
+        compiler_fence(SeqCst);
+        (memo.key, memo.deep_key) = (if memo.more == 0 { key } else { 0 }, key);
     }
 
     /// Forgets everything.

@@ -12,6 +12,10 @@
 //! On a stack that is not the thread's own (a coroutine, a signal's alternate stack) neither memory is used, because
 //! such a stack may have been unmapped since: there every walk is made in full, through reads that cannot fault.
 //!
+//! A signal handler that allocates may interrupt any of this, and walk while it does. Who only looks into the memories pays
+//! next to nothing for that: it compares, when it has its trace, the number of changes with the one that it began with. Who
+//! changes them says so, and a handler that finds this takes its trace with what is in its own frames alone ([`bare`]).
+//!
 //! # Safety
 //! On the thread's own stack a walk reads only words between its stack pointer and the stack's end, which are mapped
 //! while the thread lives.
@@ -19,6 +23,7 @@
 pub(crate) mod shadow;
 pub(crate) mod framed;
 pub(crate) mod memo;
+mod bare;
 #[cfg(test)]
 mod tests;
 
@@ -28,10 +33,15 @@ use crate::limits::{
     SHORT_MAX,
 };
 use crate::rule::{Kind, Rule};
-use crate::unwind::{Copied, Memory, Registers, Rules};
+use crate::unwind::{COPIED_FEW, Copied, Memory, Registers, Rules};
+use bare::Bare;
+use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 use framed::Framed;
 use memo::Memos;
-use shadow::{Root, Shadow, Step, mix, never_trusted, share};
+use shadow::{Root, Shadow, Step, few_frames, mix, never_trusted, share};
+
+/// Bytes below its stack pointer that a function may use, and a signal leaves alone (System V ABI, AMD64, 3.2.2).
+const RED_ZONE: usize = 128;
 
 /// The registers of the caller of an allocation function, at the instruction behind its call.
 #[derive(Clone, Copy, Debug)]
@@ -57,14 +67,6 @@ impl Caller {
 
 // Short traces have no outer part.
 const _: () = assert!(SHORT_MAX <= OUTER_FRAMES);
-
-/// The frames of a short trace.
-fn few_frames(
-    steps: &[Step],
-    cut: bool,
-) -> Frames<impl Iterator<Item = usize> + Clone + '_, impl Fn(usize) -> u64> {
-    Frames { len: steps.len(), cut, pcs: steps.iter().map(|step| step.pc), outer_hash: |_| 0 }
-}
 
 /// A place that allocates, as one word: a call site at some depth of the stack. Zero is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +105,11 @@ pub(crate) struct Capture {
     pub(crate) stack_end: usize,
     /// Two words below the end, or 0.
     memo_end: usize,
+    /// Counts the changes of what is remembered.
+    changes: usize,
+    /// Whether a walk of the thread's own stack is changing it, and whether one of another stack uses what is there for them.
+    is_changing: bool,
+    is_away: bool,
     memos: Memos,
     /// Frames that quick walks have stepped through since the memos and the shadow were renewed.
     short_debt: u32,
@@ -111,7 +118,8 @@ pub(crate) struct Capture {
     short_missed: Place,
     full_missed: Place,
     pub(crate) shadow: Shadow,
-    /// Room for what `unwind` copies of a stack: too much for a small one.
+    /// The walk of another stack, and room for what `unwind` copies of it: too much for a small one.
+    away_pcs: [usize; DEPTH_MAX],
     copy: Copied,
     framed: Framed,
 }
@@ -121,6 +129,43 @@ impl Capture {
     #[inline(always)]
     fn owns(&self, sp: usize) -> bool {
         sp.wrapping_sub(self.stack_low) < self.stack_end.wrapping_sub(self.stack_low)
+    }
+
+    /// How often what is remembered has changed. What was read of it between two of the same number belongs together.
+    #[inline(always)]
+    fn changes(&self) -> usize {
+        let changes = self.changes_now();
+        compiler_fence(SeqCst);
+        changes
+    }
+
+    /// The same, now that all that decides to look has been read.
+    #[inline(always)]
+    fn changes_now(&self) -> usize {
+        // SAFETY: this is our own word; a signal handler on this thread writes it.
+        unsafe { (&raw const self.changes).read_volatile() }
+    }
+
+    /// Begins to change what is remembered; false when a signal handler has interrupted its thread where that is doing so.
+    #[inline(always)]
+    fn begin_change(&mut self) -> bool {
+        // SAFETY: these are our own words; a signal handler on this thread looks at them.
+        unsafe {
+            if (&raw const self.is_changing).read_volatile() {
+                return false;
+            }
+            (&raw mut self.is_changing).write_volatile(true);
+            (&raw mut self.changes).write_volatile(self.changes.wrapping_add(1));
+        }
+        compiler_fence(SeqCst);
+        true
+    }
+
+    #[inline(always)]
+    fn end_change(&mut self) {
+        compiler_fence(SeqCst);
+        // SAFETY: as above.
+        unsafe { (&raw mut self.is_changing).write_volatile(false) };
     }
 
     /// The short trace of a call site that is known by heart.
@@ -155,9 +200,11 @@ impl Capture {
         let (pc, sp) = (caller.pc(), caller.slot + 8);
         if !self.short_missed.comes_again(pc, sp) && self.short_debt < RENEW_TRACES {
             self.short_debt += 1;
+            let before = self.changes();
             if depth == framed::FRAMES
                 && self.owns(sp)
                 && let Some(trace) = self.framed.find(pc, sp, caller.bp, self.memo_end)
+                && self.changes() == before
             {
                 return trace;
             }
@@ -199,13 +246,16 @@ impl Capture {
         caller: Caller,
         depth: usize,
     ) -> u32 {
-        let at = caller.registers();
-        if !self.owns(at.sp) {
-            return self.elsewhere(rules, traces, at, depth);
+        if !self.owns(caller.slot + 8) {
+            return self.elsewhere(rules, traces, caller, depth);
         }
-        let (count, end) = self.walk::<false>(rules, at, depth);
+        if !self.begin_change() {
+            return self.aside(rules, traces, caller, depth, bare::SHORT);
+        }
+        let (count, end) = self.walk::<false>(rules, caller.registers(), depth);
         if end == End::Astray {
-            return self.elsewhere(rules, traces, at, depth);
+            self.end_change();
+            return self.elsewhere(rules, traces, caller, depth);
         }
         let steps = &self.shadow.steps[..count];
         let sum = steps
@@ -221,6 +271,7 @@ impl Capture {
             }
             memos.learn(&shadow.steps[..count], trace, *memo_end);
         }
+        self.end_change();
         trace
     }
 
@@ -233,19 +284,25 @@ impl Capture {
         caller: Caller,
         depth: usize,
     ) -> u32 {
-        let at = caller.registers();
-        if !self.owns(at.sp) {
-            return self.elsewhere(rules, traces, at, depth);
+        let (pc, sp) = (caller.pc(), caller.slot + 8);
+        if !self.owns(sp) {
+            return self.elsewhere(rules, traces, caller, depth);
         }
+        let before = self.changes();
         self.shadow.begin();
-        if let Some(joined) = self.shadow.join(at.pc, at.sp, at.bp, 0)
+        if let Some(joined) = self.shadow.join(pc, sp, caller.bp, 0)
             && joined == self.shadow.len
-            && self.shadow.last_trace != 0
         {
-            self.full_missed = Place::NONE;
-            return self.shadow.last_trace;
+            let trace = self.shadow.last_trace_now();
+            if trace != 0 && self.changes_now() == before {
+                self.full_missed = Place::NONE;
+                return trace;
+            }
         }
-        self.full_anew(rules, traces, at, depth)
+        if self.changes_now() != before {
+            self.shadow.begin();
+        }
+        self.full_anew(rules, traces, caller, depth)
     }
 
     #[inline(never)]
@@ -253,21 +310,26 @@ impl Capture {
         &mut self,
         rules: &Rules,
         traces: Traces<'_, S>,
-        at: Registers,
+        caller: Caller,
         depth: usize,
     ) -> u32 {
+        let at = caller.registers();
+        let before = self.changes();
+        // A trace that is to be stored was looked for just now.
         if !self.full_missed.comes_again(at.pc, at.sp)
+            && !S
             && self.full_debt < RENEW_FRAMES
             && let Some(trace) = self.quick_full(rules, traces, at, depth)
+            && self.changes_now() == before
         {
             return trace;
         }
         self.full_debt = 0;
-        self.full_walk(rules, traces, at, depth)
+        self.full_walk(rules, traces, caller, depth)
     }
 
     /// The full trace, when it hangs on a part of the shadow, and each frame inside of that part is found the usual way. The
-    /// shadow stays as it is.
+    /// shadow stays as it is. 0 when the trace is new.
     #[inline(always)]
     fn quick_full<const S: bool>(
         &mut self,
@@ -285,14 +347,8 @@ impl Capture {
             {
                 self.full_debt += count as u32;
                 let hash = self.shadow.hash_with(joined, count, sum, depth)? | 1;
-                let trace = traces.intern(hash, self.shadow.frames_with(joined, count));
-                if count == 0 && joined == self.shadow.len {
-                    // It was not stored when the shadow came to be.
-                    self.shadow.last_trace = trace;
-                }
-                return Some(trace);
+                return Some(traces.find(hash).unwrap_or(0));
             }
-            self.shadow.steps[count].pc = at.pc;
             sum = sum.wrapping_add(share(at.pc, count));
             at = self.quick_step(rules, at)?;
         }
@@ -333,18 +389,46 @@ impl Capture {
         &mut self,
         rules: &Rules,
         traces: Traces<'_, S>,
-        at: Registers,
+        caller: Caller,
         depth: usize,
     ) -> u32 {
+        if !self.begin_change() {
+            return self.aside(rules, traces, caller, depth, bare::FULL);
+        }
         self.shadow.begin();
-        let (count, end) = self.walk::<true>(rules, at, SHADOW_FRAMES);
+        self.shadow.hide();
+        let (count, end) = self.walk::<true>(rules, caller.registers(), SHADOW_FRAMES);
         if end == End::Astray {
-            return self.elsewhere(rules, traces, at, depth);
+            self.end_change();
+            return self.elsewhere(rules, traces, caller, depth);
         }
         let joined = if let End::Joined(joined) = end { joined } else { 0 };
         self.shadow.finish(joined, count, end == End::Cut);
         let trace = traces.intern(self.shadow.hash(depth) | 1, self.shadow.frames(depth));
         self.shadow.last_trace = trace;
+        self.end_change();
+        trace
+    }
+
+    /// The trace that a signal handler takes which has interrupted its thread in the middle of a change.
+    #[cold]
+    #[inline(never)]
+    fn aside<const S: bool>(
+        &mut self,
+        rules: &Rules,
+        traces: Traces<'_, S>,
+        caller: Caller,
+        depth: usize,
+        kind: u64,
+    ) -> u32 {
+        let at = caller.registers();
+        let own = self.owns(at.sp);
+        let end = if own { self.stack_end } else { 0 };
+        let (trace, is_alone) = bare::trace(Bare::new(rules, at, end), traces, depth.min(DEPTH_MAX), kind);
+        // A handler that never came back has left the change undone: what is remembered can be used as it is.
+        if own && is_alone {
+            self.end_change();
+        }
         trace
     }
 
@@ -353,6 +437,7 @@ impl Capture {
     fn walk<const JOIN: bool>(&mut self, rules: &Rules, at: Registers, depth: usize) -> (usize, End) {
         let Registers { mut pc, mut sp, mut bp, mut interrupted } = at;
         let (mut pc_slot, mut bp_slot) = (sp - 8, 0);
+        let low = sp;
         let mut count = 0;
         loop {
             if JOIN
@@ -390,7 +475,7 @@ impl Capture {
                     match rules.step_rarely(
                         rule,
                         before,
-                        &mut Memory::within(sp, self.stack_end, &mut self.copy),
+                        &mut Memory::within(sp, self.stack_end, &mut [0; COPIED_FEW]),
                     ) {
                         Ok(Some(next)) if next.pc < 4096 => return (count, End::Whole),
                         Ok(Some(next)) if next.sp > sp && next.sp <= self.stack_end => {
@@ -414,10 +499,11 @@ impl Capture {
             bp_slot = 0;
             if saved != 0 {
                 bp_slot = cfa - saved;
-                if bp_slot < sp {
+                // A function that was interrupted when it had its frame pointer back has left it below its stack pointer.
+                if bp_slot < sp && !(interrupted && bp_slot >= low.max(sp - RED_ZONE)) {
                     return (count, End::Cut);
                 }
-                // SAFETY: the slot lies between `sp` and the CFA.
+                // SAFETY: the slot lies between the first frame of the walk and the CFA.
                 bp = unsafe { (bp_slot as *const usize).read() };
             }
             sp = cfa;
@@ -435,14 +521,21 @@ impl Capture {
         &mut self,
         rules: &Rules,
         traces: Traces<'_, S>,
-        at: Registers,
+        caller: Caller,
         depth: usize,
     ) -> u32 {
+        // SAFETY: this is our own word; a signal handler on this thread looks at it.
+        if unsafe { (&raw const self.is_away).read_volatile() } {
+            return self.aside(rules, traces, caller, depth, bare::FULL);
+        }
+        // SAFETY: as above.
+        unsafe { (&raw mut self.is_away).write_volatile(true) };
+        compiler_fence(SeqCst);
         let mut reader = Memory::anywhere(&mut self.copy);
-        let mut at = at;
+        let mut at = caller.registers();
         let (mut count, mut cut) = (0, false);
         while count < depth.min(DEPTH_MAX) {
-            self.shadow.steps[count].pc = at.pc;
+            self.away_pcs[count] = at.pc;
             count += 1;
             match rules.step_carefully(at, &mut reader) {
                 Ok(Some(next)) if next.pc >= 4096 => at = next,
@@ -453,12 +546,15 @@ impl Capture {
                 }
             }
         }
-        let steps = &self.shadow.steps[..count];
-        let outer_hash = |frames: usize| {
-            steps[count - frames..].iter().rev().fold(7, |hash, step| mix(hash, step.pc as u64))
-        };
-        let (cut, pcs) = (cut || count == depth, steps.iter().map(|step| step.pc));
-        traces.intern(outer_hash(count) | 1, Frames { len: count, cut, pcs, outer_hash })
+        let pcs = &self.away_pcs[..count];
+        let outer_hash =
+            |frames: usize| pcs[count - frames..].iter().rev().fold(7, |hash, pc| mix(hash, *pc as u64));
+        let (cut, pcs) = (cut || count == depth, pcs.iter().copied());
+        let trace = traces.intern(outer_hash(count) | 1, Frames { len: count, cut, pcs, outer_hash });
+        compiler_fence(SeqCst);
+        // SAFETY: as above.
+        unsafe { (&raw mut self.is_away).write_volatile(false) };
+        trace
     }
 
     /// Tells the bounds of the thread's own stack.
@@ -477,8 +573,9 @@ impl Capture {
         self.shadow.root.end
     }
 
-    /// Forgets all walks.
+    /// Forgets all walks, and those that were under way when an earlier thread ended.
     pub(crate) fn clear(&mut self) {
+        (self.is_changing, self.is_away) = (false, false);
         self.memos.clear();
         // SAFETY: these are our own words.
         unsafe { Framed::clear_of(&raw mut self.framed) };

@@ -29,6 +29,7 @@
 use crate::arch::{self, Pair};
 use crate::depot::Frames;
 use crate::limits::{DEPTH_MAX, SHADOW_FRAMES};
+use core::sync::atomic::{Ordering::SeqCst, compiler_fence};
 
 /// The words that must not have changed for a frame to be still there.
 #[derive(Clone, Copy, Debug)]
@@ -199,6 +200,21 @@ impl Shadow {
         self.trusted = 0;
     }
 
+    /// The trace of the whole shadow, now that all that decides to look has been read.
+    #[inline(always)]
+    pub(crate) fn last_trace_now(&self) -> u32 {
+        // SAFETY: this is our own word.
+        unsafe { (&raw const self.last_trace).read_volatile() }
+    }
+
+    /// Hides all frames from whoever interrupts the walk, which has begun, until it ends: they are about to change.
+    #[inline(always)]
+    pub(crate) fn hide(&mut self) {
+        // SAFETY: these are our own words.
+        unsafe { Self::clear_of(self) };
+        compiler_fence(SeqCst);
+    }
+
     /// Looks for the frame of the walk in the shadow, and answers how many frames from 0 on stay: those up to and with
     /// this one. The walk has taken `count` frames so far.
     #[inline(always)]
@@ -294,6 +310,7 @@ impl Shadow {
             self.places[place_of(step.sp)] = index as u8;
             index += 1;
         }
+        compiler_fence(SeqCst);
         self.len = index;
         // A walk that a signal handler's has interrupted knows another shadow: it joins none of its frames.
         self.bound = 0;
@@ -389,26 +406,6 @@ impl Shadow {
         Frames { len: inner.len(), cut: self.is_cut(depth), pcs, outer_hash: |count| self.hashes[count - 1] }
     }
 
-    /// The whole stack of `count` steps that hang on the outer `joined` frames, none of which are missing.
-    pub(crate) fn frames_with(
-        &self,
-        joined: usize,
-        count: usize,
-    ) -> Frames<impl Iterator<Item = usize> + Clone + '_, impl Fn(usize) -> u64 + '_> {
-        let inner = &self.steps[..count];
-        let outer = self.proofs[..joined].iter().rev().map(|proof| proof.pc);
-        let outer_hash = move |frames: usize| {
-            let steps = frames.saturating_sub(joined);
-            inner[count - steps..].iter().rev().fold(self.hashes[frames.min(joined) - 1], add)
-        };
-        Frames {
-            len: joined + count,
-            cut: false,
-            pcs: inner.iter().map(|step| step.pc).chain(outer),
-            outer_hash,
-        }
-    }
-
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         // SAFETY: these are our own words.
@@ -427,6 +424,14 @@ impl Shadow {
             (&raw mut (*this).len).write_volatile(0);
         }
     }
+}
+
+/// The frames of a short trace.
+pub(crate) fn few_frames(
+    steps: &[Step],
+    cut: bool,
+) -> Frames<impl Iterator<Item = usize> + Clone + '_, impl Fn(usize) -> u64> {
+    Frames { len: steps.len(), cut, pcs: steps.iter().map(|step| step.pc), outer_hash: |_| 0 }
 }
 
 /// The slot of a frame whose predecessor says nothing about it, as across a signal: it is walked anew each time.

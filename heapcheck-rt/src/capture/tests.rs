@@ -9,6 +9,7 @@
 //! # Safety
 //! The addresses given to a walk are those of the array.
 
+use super::bare::{self, Bare};
 use super::framed;
 use super::shadow::Step;
 use super::{Caller, Capture};
@@ -285,12 +286,18 @@ fn check(world: &World, seed: u64, operations: usize, deep: bool) -> usize {
                 fresh.clear();
                 let again = fresh.full(world.rules, world.depot.to_store(), caller, limit);
                 assert_eq!(id, again, "seed {seed}, operation {operation}: one trace with two numbers");
+                let aside = |kind, depth| {
+                    let walk = Bare::new(world.rules, caller.registers(), fresh.stack_end);
+                    bare::trace(walk, world.depot.to_store(), depth, kind).0
+                };
+                assert_eq!(id, aside(bare::FULL, limit), "seed {seed}, operation {operation}");
                 let short_depth = 1 + (seed as usize % SHORT_MAX);
                 let id = short
                     .known(caller)
                     .unwrap_or_else(|| short.short(world.rules, world.depot.to_store(), caller, short_depth));
                 let found = world.depot.trace(id);
                 assert_eq!(&found.pcs[..], run.truth(pc, short_depth), "seed {seed}, operation {operation}");
+                assert_eq!(id, aside(bare::SHORT, short_depth), "seed {seed}, operation {operation}");
                 captured += 1;
             }
             _ => {}
@@ -401,6 +408,40 @@ fn a_short_trace_with_frame_pointers_is_known_at_every_depth() {
     assert_eq!(remembering.framed.find(last.0, last.1, last.2, end), Some(id));
     remembering.clear();
     assert_eq!(remembering.framed.find(last.0, last.1, last.2, end), None);
+}
+
+/// Takes both traces of a place in the middle of a change, and answers whether the change is still under way after that.
+fn take_in_the_middle_of_a_change(number: usize, style: Style) -> bool {
+    let world = world();
+    let functions = core::array::from_fn(|_| Function { style, words: [4; SITES] });
+    let program = Program { base: 0x10_0000 * (number + 1), functions };
+    program.teach(world.rules);
+    let mut stack = vec![0usize; WORDS];
+    let mut remembering = capture(&stack);
+    let main = Frame { function: 0, cfa: WORDS - 8, sp: 0, bp: 0, callers_bp: 0, return_pc: 0 };
+    let mut run =
+        Run { program: &program, stack: &mut stack, frames: vec![main], random: Random(1), more: Some(0) };
+    (1..9).for_each(|function| run.call(function, 0));
+    let sp = run.prepare_call(0);
+    let caller = Caller { slot: run.address(sp - 1), bp: run.top().bp };
+    assert!(remembering.begin_change());
+    let changes = remembering.changes();
+    let short = remembering.short(world.rules, world.depot.to_store(), caller, framed::FRAMES);
+    assert!(remembering.is_changing);
+    assert_eq!(&world.depot.trace(short).pcs[..], run.truth(caller.pc(), framed::FRAMES));
+    let full = remembering.full(world.rules, world.depot.to_store(), caller, DEPTH_MAX);
+    assert_eq!(&world.depot.trace(full).pcs[..], run.truth(caller.pc(), DEPTH_MAX));
+    assert_eq!((remembering.changes(), remembering.shadow.len), (changes, 0));
+    assert_eq!(remembering.known(caller), None);
+    remembering.is_changing
+}
+
+#[test]
+fn a_walk_in_the_middle_of_a_change_changes_nothing() {
+    // Where each frame has called the next, as is known for sure, nobody is left who could end the change.
+    assert!(!take_in_the_middle_of_a_change(30_002, Style::Plain));
+    assert!(!take_in_the_middle_of_a_change(30_003, Style::Framed));
+    assert!(take_in_the_middle_of_a_change(30_004, Style::Silent));
 }
 
 #[test]

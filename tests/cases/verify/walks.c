@@ -1,6 +1,7 @@
 // Allocates through every kind of frame that C code makes; each scenario is one word of the command line.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <regex.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -154,6 +156,130 @@ static void signals(void) {
     }
 }
 
+// A timer interrupts whatever the thread does, the walks of its own allocations as well, and the handler allocates. The next
+// signal comes when this one's handler is done: the program gets on however slow the machine is.
+static volatile long alarms;
+static void set_alarm(void) {
+    struct itimerval timer = {.it_value.tv_usec = 1 + (long)(next_random() % 200)};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void on_alarm(int number) {
+    one(64 + number);
+    for (int i = 0; i < 3; i++) even((int)(next_random() % 12));
+    alarms++;
+    set_alarm();
+}
+
+static void storm(void) {
+    static char alternate[1 << 17];
+    stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+    sigaltstack(&stack, NULL);
+    struct sigaction action = {.sa_handler = on_alarm};
+    for (int alt = 0; alt < 2; alt++) {
+        action.sa_flags = SA_RESTART | (alt ? SA_ONSTACK : 0);
+        sigaction(SIGALRM, &action, NULL);
+        set_alarm();
+        for (long end = alarms + rounds; alarms < end;) {
+            even((int)(next_random() % 40));
+            variable(1 + next_random() % 30, next_random() % 6);
+            for (int i = 0; i < 4; i++) one(16 + 16 * i);
+        }
+        struct itimerval never = {0};
+        setitimer(ITIMER_REAL, &never, NULL);
+    }
+}
+
+// The same at single instructions: the processor's trap flag interrupts a walk after each, and the handler allocates at every
+// so many-th of them. It goes on as far as libgcc, to which the walk is compared.
+#define TRAP_FLAG 0x100
+typedef struct { uintptr_t start, end; } Range;
+static Range runtime, unwinder;
+static volatile long steps, step_at, step_by;
+
+static int in(Range range, uintptr_t address) { return address >= range.start && address < range.end; }
+
+static int find_ranges(struct dl_phdr_info *module, size_t size, void *data) {
+    (void)size, (void)data;
+    Range all = {UINTPTR_MAX, 0};
+    for (int i = 0; i < module->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &module->dlpi_phdr[i];
+        uintptr_t start = module->dlpi_addr + header->p_vaddr;
+        if (header->p_type != PT_LOAD) continue;
+        if (start < all.start) all.start = start;
+        if (start + header->p_memsz > all.end) all.end = start + header->p_memsz;
+    }
+    if (in(all, (uintptr_t)dlsym(RTLD_DEFAULT, "malloc"))) runtime = all;
+    if (strstr(module->dlpi_name, "libgcc_s")) unwinder = all;
+    return 0;
+}
+
+static void on_step(int number, siginfo_t *info, void *context) {
+    (void)info;
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    uintptr_t pc = (uintptr_t)registers[REG_RIP];
+    if (in(unwinder, pc)) registers[REG_EFL] &= ~TRAP_FLAG;
+    if (!in(runtime, pc) || ++steps < step_at) return;
+    step_at += step_by;
+    one(64 + number);
+    even(2);
+}
+
+static KEEP void step_through(size_t bytes) {
+    // The red zone stays as it is.
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n pushfq\n orq $0x100, (%%rsp)\n popfq\n lea 128(%%rsp), %%rsp" ::: "memory", "cc");
+    char *block = malloc(bytes);
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n pushfq\n andq $-0x101, (%%rsp)\n popfq\n lea 128(%%rsp), %%rsp" ::: "memory", "cc");
+    sink += (unsigned long)block;
+    free(block);
+}
+
+static KEEP void step_left(int depth, unsigned way, int allocates);
+static KEEP void step_right(int depth, unsigned way, int allocates) {
+    if (depth > 0 && way & 1) step_right(depth - 1, way >> 1, allocates);
+    else if (depth > 0) step_left(depth - 1, way >> 1, allocates);
+    else step_through(40);
+    if (allocates) one(24);
+}
+static KEEP void step_left(int depth, unsigned way, int allocates) {
+    if (allocates) one(16);
+    if (depth > 0 && way & 1) step_right(depth - 1, way >> 1, allocates);
+    else if (depth > 0) step_left(depth - 1, way >> 1, allocates);
+    else step_through(48);
+    sink++;
+}
+
+static void step_on_another_stack(int number) { step_left(3, (unsigned)number, 0); }
+
+static void single_steps(void) {
+    static char alternate[1 << 17];
+    stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+    sigaltstack(&stack, NULL);
+    struct sigaction action = {.sa_handler = step_on_another_stack, .sa_flags = SA_ONSTACK};
+    sigaction(SIGUSR2, &action, NULL);
+    action.sa_sigaction = on_step, action.sa_flags = SA_SIGINFO;
+    sigaction(SIGTRAP, &action, NULL);
+    dl_iterate_phdr(find_ranges, NULL);
+    for (long i = 0; i < rounds * 5; i++) {
+        step_by = i < 5 ? 5 : 2 + (long)(next_random() % 500);
+        step_at = 1 + (long)(next_random() % step_by);
+        steps = 0;
+        switch (i % 5) {
+        // From a place that allocated just now; from another one; from one where each frame has; by a new way; elsewhere.
+        case 0:
+            for (int j = 0; j < 2; j++) step_right(5, 1, 0);
+            break;
+        case 1:
+            even(3);
+            step_left(6, 2, 0);
+            break;
+        case 2: step_left(8, 5, 1); break;
+        case 3: step_right(14, (unsigned)next_random(), 1); break;
+        default: raise(SIGUSR2);
+        }
+    }
+}
+
 static ucontext_t scheduler, fibers[8];
 static char *fiber_stacks[8];
 
@@ -266,6 +392,8 @@ int main(int argc, char **argv) {
     else if (!strcmp(what, "variable")) variable_frames();
     else if (!strcmp(what, "callbacks")) callbacks();
     else if (!strcmp(what, "signals")) signals();
+    else if (!strcmp(what, "storm")) storm();
+    else if (!strcmp(what, "steps")) single_steps();
     else if (!strcmp(what, "coroutines")) coroutines();
     else if (!strcmp(what, "libc")) for (long i = 0; i < rounds; i++) libc_calls();
     else if (!strcmp(what, "threads")) threads();
