@@ -214,8 +214,7 @@ extern "C" fn visit(info: &ModuleInfo, size: usize, data: *mut c_void) -> c_int 
 }
 
 fn add(taking: &mut Taking, info: &ModuleInfo, size: usize) -> Result<(), OutOfMemory> {
-    // SAFETY: the loader shows `header_count` headers.
-    let headers = unsafe { core::slice::from_raw_parts(info.headers, usize::from(info.header_count)) };
+    let headers = info.headers();
     let modules = &mut taking.modules;
     // The two numbers came with glibc 2.4; `size` tells whether they are there.
     if size >= size_of::<ModuleInfo>() {

@@ -320,15 +320,10 @@ fn find_module(pc: usize) -> Option<Found> {
         found: Found,
     }
     extern "C" fn visit(module: &libc::ModuleInfo, _: usize, data: *mut c_void) -> c_int {
-        // SAFETY: `data` is the search below; the headers are those of a loaded module.
-        let (search, headers) = unsafe {
-            (
-                &mut *data.cast::<Search>(),
-                core::slice::from_raw_parts(module.headers, usize::from(module.header_count)),
-            )
-        };
+        // SAFETY: `data` is the search below.
+        let search = unsafe { &mut *data.cast::<Search>() };
         let mut found = Found { start: usize::MAX, ..Found::default() };
-        for header in headers {
+        for header in module.headers() {
             let start = module.base.wrapping_add(header.address as usize);
             if header.kind == libc::PT_LOAD {
                 found.start = found.start.min(start);

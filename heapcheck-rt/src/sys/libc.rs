@@ -9,12 +9,23 @@ use core::ffi::{c_char, c_int, c_void};
 pub(crate) struct ModuleInfo {
     pub(crate) base: usize,
     pub(crate) name: *const c_char,
-    pub(crate) headers: *const ProgramHeader,
-    pub(crate) header_count: u16,
+    headers: *const ProgramHeader,
+    header_count: u16,
     pub(crate) adds: u64,
     pub(crate) subs: u64,
     pub(crate) tls_module: usize,
     pub(crate) tls_data: usize,
+}
+
+impl ModuleInfo {
+    /// Its program headers. A static program has none yet while libc sets it up.
+    pub(crate) fn headers(&self) -> &[ProgramHeader] {
+        if self.headers.is_null() {
+            return &[];
+        }
+        // SAFETY: libc shows as many headers, and they stay while it does.
+        unsafe { core::slice::from_raw_parts(self.headers, usize::from(self.header_count)) }
+    }
 }
 
 /// Elf64_Phdr.
