@@ -31,6 +31,21 @@ fn a_test_that_ends_its_process_is_never_green() {
     assert!(stderr.contains("heapcheck: 7 tests checked: 1 clean, 6 failed"), "{stderr}");
 }
 
+/// The kernel says little of a process whose first thread is gone, and a record without a folder to go to begins that late.
+#[test]
+fn a_process_without_its_first_thread_is_told_by_name() {
+    let fixture = Fixture::new("programs");
+    compile(&fixture, "outlives.c", &["-pthread"]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = scrubbed(&fixture.path().join("outlives"), fixture.path());
+    command.env("HEAPCHECK", "normal").env("LD_PRELOAD", runtime()).env("TMPDIR", folder.path());
+    assert_eq!(command.output().unwrap().status.code(), Some(23));
+    let record = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let output = fixture.command("report --record").arg(record).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("`outlives` leaked 1,027 bytes in 1 block"), "{output:?}");
+}
+
 #[test]
 fn a_setuid_program_has_no_verdict() {
     let fixture = Fixture::new("programs");
