@@ -270,7 +270,8 @@ pub(crate) fn place_of_component(number: u32) -> (usize, usize) {
     (at as usize, bytes as usize)
 }
 
-/// Clears the others: what code for newer processors uses, functions of libc among it. These leave there what they have moved.
+/// Clears the vector registers in their whole width, and those that only newer processors have: functions of libc leave there what
+/// they have moved.
 #[inline(never)]
 pub(crate) fn clear_wide_registers() {
     match widest() {
